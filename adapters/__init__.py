@@ -1,0 +1,1 @@
+"""The part that does: one technology per file, no policy."""

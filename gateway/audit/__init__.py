@@ -1,0 +1,1 @@
+"""Evidence: what a record holds, how it is proved, and how it is counted."""

@@ -1,0 +1,126 @@
+"""What a refusal says, once in each language, static: no value of the caller's and no text of a driver ever joins it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gateway.errors import Reason
+
+
+class Message(NamedTuple):
+    """The same sentence for people of both languages: what happened, and what to do."""
+
+    en: str
+    vi: str
+
+
+MESSAGES: dict[Reason, Message] = {
+    Reason.KEY_MISSING: Message(
+        "The call carries no usable key; send metadata 'authorization: Bearer dck_<key id>_<secret>'.",
+        "Cuộc gọi không kèm khóa hợp lệ; hãy gửi metadata 'authorization: Bearer dck_<mã khóa>_<bí mật>'.",
+    ),
+    Reason.KEY_UNKNOWN: Message(
+        "The key is not known; check it, or ask your organisation's administrator for a new one.",
+        "Khóa không được nhận biết; hãy kiểm tra lại hoặc xin khóa mới từ quản trị viên của cơ quan.",
+    ),
+    Reason.KEY_EXPIRED: Message(
+        "The key is no longer valid; ask your organisation's administrator for a new one.",
+        "Khóa không còn hiệu lực; hãy xin khóa mới từ quản trị viên của cơ quan.",
+    ),
+    Reason.CERTIFICATE_MISMATCH: Message(
+        "The certificate is not the one registered for this account.",
+        "Chứng thư không phải chứng thư đã đăng ký cho tài khoản này.",
+    ),
+    Reason.ACCOUNT_SUSPENDED: Message(
+        "The account or its organisation is suspended; ask the operators of the gateway.",
+        "Tài khoản hoặc cơ quan đang bị tạm ngưng; hãy liên hệ đơn vị vận hành cổng.",
+    ),
+    Reason.NETWORK_NOT_ALLOWED: Message(
+        "The account may not call from this network address.",
+        "Tài khoản không được phép gọi từ địa chỉ mạng này.",
+    ),
+    Reason.METHOD_NOT_GRANTED: Message(
+        "The account may not call this method.",
+        "Tài khoản không được phép gọi phương thức này.",
+    ),
+    Reason.FIELD_NOT_GRANTED: Message(
+        "The account may not see a field that was asked for; the metadata names it.",
+        "Tài khoản không được xem một trường đã yêu cầu; tên trường nằm trong metadata.",
+    ),
+    Reason.PURPOSE_NOT_GRANTED: Message(
+        "The account may not ask for this administrative procedure.",
+        "Tài khoản không được tra cứu cho thủ tục hành chính này.",
+    ),
+    Reason.OFFICER_UNKNOWN: Message(
+        "The account's policy requires a known officer in purpose.officer_id.",
+        "Chính sách của tài khoản yêu cầu cán bộ đã đăng ký trong purpose.officer_id.",
+    ),
+    Reason.INVALID_REQUEST: Message(
+        "The request is not valid; every violation is listed.",
+        "Yêu cầu không hợp lệ; mọi lỗi được liệt kê kèm theo.",
+    ),
+    Reason.CITIZEN_NOT_FOUND: Message(
+        "Nobody holds this number.",
+        "Không có công dân nào mang số này.",
+    ),
+    Reason.IDENTITY_MISMATCH: Message(
+        "The number and the claims sent with it do not belong together.",
+        "Số định danh và thông tin khai kèm không khớp nhau.",
+    ),
+    Reason.AMBIGUOUS: Message(
+        "Several citizens hold this legacy number; ask by personal number.",
+        "Nhiều công dân cùng mang số CMND này; hãy tra cứu bằng số định danh cá nhân.",
+    ),
+    Reason.RATE_LIMITED: Message(
+        "More calls than the limit allows; retry after the time stated.",
+        "Số cuộc gọi vượt giới hạn; hãy gọi lại sau thời gian được nêu.",
+    ),
+    Reason.DAILY_QUOTA_EXHAUSTED: Message(
+        "The quota of the day is used up; it starts anew at midnight, Vietnam time.",
+        "Đã dùng hết hạn mức trong ngày; hạn mức mới bắt đầu lúc nửa đêm, giờ Việt Nam.",
+    ),
+    Reason.TOO_MANY_IN_FLIGHT: Message(
+        "Too many calls of this account are under way; wait for some to end.",
+        "Tài khoản có quá nhiều cuộc gọi đang xử lý; hãy chờ bớt rồi gọi lại.",
+    ),
+    Reason.ENUMERATION_SUSPECTED: Message(
+        "Too many numbers without a holder or claims that do not match; retry after the time stated.",
+        "Quá nhiều số không tồn tại hoặc thông tin không khớp; hãy gọi lại sau thời gian được nêu.",
+    ),
+    Reason.OVERLOADED: Message(
+        "The gateway is overloaded; retry after the time stated.",
+        "Cổng đang quá tải; hãy gọi lại sau thời gian được nêu.",
+    ),
+    Reason.NATIONAL_DB_UNAVAILABLE: Message(
+        "The national database does not answer; retry after the time stated.",
+        "Cơ sở dữ liệu quốc gia không phản hồi; hãy gọi lại sau thời gian được nêu.",
+    ),
+    Reason.AUDIT_UNAVAILABLE: Message(
+        "The call cannot be recorded, so it is not answered; retry after the time stated.",
+        "Không ghi được nhật ký nên cuộc gọi không được trả lời; hãy gọi lại sau thời gian được nêu.",
+    ),
+    Reason.REQUEST_ID_REUSED: Message(
+        "The request identifier was used before with another body.",
+        "Mã yêu cầu đã được dùng trước đó với nội dung khác.",
+    ),
+    Reason.METHOD_UNKNOWN: Message(
+        "There is no such method.",
+        "Không có phương thức này.",
+    ),
+    Reason.CALLER_GONE: Message(
+        "The caller hung up before the answer.",
+        "Bên gọi đã ngắt trước khi có trả lời.",
+    ),
+    Reason.DEADLINE_EXCEEDED: Message(
+        "The caller's deadline passed before the answer was ready.",
+        "Quá thời hạn của bên gọi trước khi có trả lời.",
+    ),
+    Reason.INTERNAL: Message(
+        "The gateway failed; give its operators the request identifier.",
+        "Cổng gặp lỗi; hãy gửi mã yêu cầu cho đơn vị vận hành.",
+    ),
+    Reason.SHUTTING_DOWN: Message(
+        "This gateway is shutting down; retry, and another one answers.",
+        "Cổng này đang dừng; hãy gọi lại để cổng khác trả lời.",
+    ),
+}

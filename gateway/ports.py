@@ -1,0 +1,126 @@
+"""What the gateway needs of the world, as contracts. Adapters implement them; a contract suite runs on each.
+
+A port names what is raised and what MUST NOT happen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.accounts.model import ApiKey, LimitNode
+from gateway.audit.receipt import Receipt
+from gateway.model import CitizenNumber, CitizenRecord
+
+
+class Clock(Protocol):
+    """Time. Tests turn its hands."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+
+class JournalUnavailableError(Exception):
+    """Durability cannot be shown: disk full, I/O error, queue full, or the journal is closed."""
+
+
+class Journal(Protocol):
+    """Durable evidence of what was asked and answered."""
+
+    @property
+    def available(self) -> bool:
+        """False from a failed write until one succeeds again."""
+
+    def append(self, payloads: Sequence[bytes]) -> asyncio.Future[Sequence[Receipt]]:
+        """Queue serialised `AuditRecord`s as one batch; the future resolves once every one is on disk.
+
+        The future fails with `JournalUnavailableError` if durability cannot be shown; the records may then exist or
+        not, and the caller MUST NOT answer. The records are queued before this returns: cancelling the future
+        MUST NOT withdraw them, so that a caller who hangs up erases nothing. MUST NOT block the event loop.
+        """
+
+
+class NationalDatabaseUnavailableError(Exception):
+    """No trustworthy answer came in time: refused, timed out, broken, or about another person."""
+
+    def __init__(self, cause: str, *, retry_after_seconds: float = 1.0) -> None:
+        """`cause` is for the log and holds no citizen's data."""
+        super().__init__(cause)
+        self.cause = cause
+        self.retry_after_seconds = retry_after_seconds
+
+
+class AmbiguousNumberError(Exception):
+    """Several citizens hold this legacy number."""
+
+
+class NationalDatabase(Protocol):
+    """The national population database."""
+
+    async def find(self, number: CitizenNumber, *, timeout_seconds: float) -> CitizenRecord:
+        """The record behind a number; `citizen` is None when nobody holds it.
+
+        Raises `AmbiguousNumberError` and `NationalDatabaseUnavailableError`. MUST NOT return a record whose number is
+        not the one asked for.
+        """
+
+
+class IdentityCache(Protocol):
+    """Copies of upstream records. Losing it costs time, never correctness: no method raises."""
+
+    async def get(self, number: CitizenNumber) -> CitizenRecord | None:
+        """A copy of any age, or None. MUST NOT return another number's record."""
+
+    async def put(self, record: CitizenRecord) -> None:
+        """Keep a copy. MUST NOT replace a copy of a higher version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a limiter decided.
+
+    `refused_by` is None when admitted; otherwise nothing was taken from any node, and a retry after
+    `retry_after_seconds` succeeds unless others were faster.
+    """
+
+    refused_by: LimitNode | None
+    retry_after_seconds: float
+    remaining: int | None
+    """Citizens left at once on the tightest node; None where nothing limits."""
+
+
+class Limiter(Protocol):
+    """Counts what was taken from each node, all-or-nothing. Which limits apply is decided elsewhere."""
+
+    async def admit(self, nodes: Sequence[LimitNode], cost: int) -> Admission:
+        """Take `cost` citizens from every node, or from none. MUST NOT admit more than a node's limits, and MUST NOT raise."""
+
+
+class Directory(Protocol):
+    """The accounts as last known; a lookup is a dictionary access."""
+
+    def key(self, key_id: str) -> ApiKey | None:
+        """The key of that identifier with its account, or None."""
+
+
+class CallObserver(Protocol):
+    """Told of every finished call, for metrics. MUST NOT raise and MUST NOT block."""
+
+    def call_started(self) -> None:
+        """A call entered the pipeline."""
+
+    def call_finished(
+        self, *, method: str, code: str, source: str, organisation: str, seconds: float, reason: str
+    ) -> None:
+        """A call left it. `method` and `organisation` are known names or empty, never what a stranger sent."""
+
+    def cache_request(self, *, layer: str, result: str) -> None:
+        """A cache layer (`l1`, `l2`) answered `hit`, `miss`, `stale` or `error`."""
+
+    def degraded(self, dependency: str, *, is_degraded: bool) -> None:
+        """A dependency is gone, or back."""
