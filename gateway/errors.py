@@ -54,8 +54,7 @@ class Reason(enum.IntEnum):
     CALLER_GONE = 23
     DEADLINE_EXCEEDED = 24
     INTERNAL = 25
-    SHUTTING_DOWN = 26
-    CERTIFICATE_MISMATCH = 27
+    CERTIFICATE_MISMATCH = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +100,8 @@ class GatewayError(Exception):
         self.quota = quota
         self.metadata = dict(metadata or {})
         self.cause = cause
+        self.trailing: tuple[tuple[str, str], ...] = ()
+        """Trailing metadata of the refusal; the pipeline sets it."""
 
 
 class UnauthenticatedError(GatewayError):

@@ -1,4 +1,7 @@
-"""What a refusal says, once in each language, static: no value of the caller's and no text of a driver ever joins it."""
+"""What a refusal says, once in each language.
+
+Static: no value of the caller's and no text of a driver ever joins it.
+"""
 
 from __future__ import annotations
 
@@ -118,9 +121,5 @@ MESSAGES: dict[Reason, Message] = {
     Reason.INTERNAL: Message(
         "The gateway failed; give its operators the request identifier.",
         "Cổng gặp lỗi; hãy gửi mã yêu cầu cho đơn vị vận hành.",
-    ),
-    Reason.SHUTTING_DOWN: Message(
-        "This gateway is shutting down; retry, and another one answers.",
-        "Cổng này đang dừng; hãy gọi lại để cổng khác trả lời.",
     ),
 }

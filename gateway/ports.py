@@ -73,8 +73,11 @@ class NationalDatabase(Protocol):
 class IdentityCache(Protocol):
     """Copies of upstream records. Losing it costs time, never correctness: no method raises."""
 
-    async def get(self, number: CitizenNumber) -> CitizenRecord | None:
-        """A copy of any age, or None. MUST NOT return another number's record."""
+    async def get(self, number: CitizenNumber, *, not_before: float) -> CitizenRecord | None:
+        """The nearest copy with `data_as_of` at or after `not_before`; else the youngest one held; else None.
+
+        MUST NOT return another number's record.
+        """
 
     async def put(self, record: CitizenRecord) -> None:
         """Keep a copy. MUST NOT replace a copy of a higher version."""
@@ -98,7 +101,11 @@ class Limiter(Protocol):
     """Counts what was taken from each node, all-or-nothing. Which limits apply is decided elsewhere."""
 
     async def admit(self, nodes: Sequence[LimitNode], cost: int) -> Admission:
-        """Take `cost` citizens from every node, or from none. MUST NOT admit more than a node's limits, and MUST NOT raise."""
+        """Take `cost` citizens from every node, or from none.
+
+        MUST NOT admit more than a node's limits. MUST NOT raise: when the shared count is out of reach it counts
+        on its own, stricter.
+        """
 
 
 class Directory(Protocol):

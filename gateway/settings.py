@@ -76,9 +76,9 @@ class RedisSettings(Section):
     """Redis or Valkey, for the shared cache and limits."""
 
     url: str = ""
-    """`redis://…`, `rediss://…` or `unix://…`. Empty: the embedded Valkey of `dancu up`."""
+    """`redis:`, `rediss:`, `unix://…`. Empty: the embedded Valkey of `dancu up`."""
     timeout_seconds: float = Field(default=0.25, gt=0, le=5)
-    """After this an answer is not waited for and the gateway goes on without. Too small makes a busy Redis look dead."""
+    """After this an answer is not waited for and the gateway goes on without. Too small makes a busy one look dead."""
     max_memory_megabytes: int = Field(default=512, ge=16)
     """Memory of the embedded Valkey; cached copies are evicted beyond it, limits never are."""
 

@@ -41,6 +41,8 @@ class LimitNode:
 
     name: str
     """Unique and harmless: `organisation:01`, `account:01/mot-cua`."""
+    organisation: str
+    """Code of the organisation at the root of the tree; its nodes are counted together in one place."""
     limits: Limits
 
 
@@ -79,6 +81,9 @@ class Account:
     nodes: tuple[LimitNode, ...]
     """From the organisation down; all of them must admit a call."""
     test: bool = False
+    """Whether it serves trials only."""
+    admin_role: str = ""
+    """What it may do on the admin port; empty for callers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,9 +74,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DEADLINE_EXCEEDED: the caller's deadline passed before the answer."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 25
     """INTERNAL: a defect of the gateway. The request identifier leads its operators to the cause."""
-    ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 26
-    """UNAVAILABLE: the gateway is shutting down; another one answers."""
-    ERROR_REASON_CERTIFICATE_MISMATCH: _ErrorReason.ValueType  # 27
+    ERROR_REASON_CERTIFICATE_MISMATCH: _ErrorReason.ValueType  # 26
     """UNAUTHENTICATED: the certificate presented is not the one of the account."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -136,8 +134,6 @@ ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 24
 """DEADLINE_EXCEEDED: the caller's deadline passed before the answer."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 25
 """INTERNAL: a defect of the gateway. The request identifier leads its operators to the cause."""
-ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 26
-"""UNAVAILABLE: the gateway is shutting down; another one answers."""
-ERROR_REASON_CERTIFICATE_MISMATCH: ErrorReason.ValueType  # 27
+ERROR_REASON_CERTIFICATE_MISMATCH: ErrorReason.ValueType  # 26
 """UNAUTHENTICATED: the certificate presented is not the one of the account."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

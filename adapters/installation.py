@@ -1,0 +1,53 @@
+"""What an embedded installation needs before its processes start: secrets, accounts, tokens.
+
+Everything is made once and kept; a second call changes nothing but the addresses in `demo.env`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from pathlib import Path
+
+from adapters.secret_files import (
+    API_KEY_PEPPER,
+    CACHE_NAME,
+    CACHE_SEAL,
+    SUBJECT_TOKEN,
+    key_ring,
+    write_private,
+)
+from gateway.settings import Settings
+
+
+def ensure_mock_token(settings: Settings) -> Path:
+    """The file with the bearer token that the gateway shows to the mock."""
+    path = settings.data_dir / "secrets" / "mock-token"
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(path, secrets.token_urlsafe(32) + "\n")
+    return path
+
+
+def prepare(settings: Settings, *, grpc_target: str, admin_target: str) -> None:
+    """Make secrets and the demo set, and write `demo.env`. Blocks for a few hundred milliseconds."""
+    from adapters.demo import ensure_demo  # SQLAlchemy: half of a start-up's imports
+    from adapters.sql.engine import open_engine
+
+    for name in (SUBJECT_TOKEN, CACHE_NAME, CACHE_SEAL):
+        key_ring(settings.data_dir, name).ensure()
+    pepper = key_ring(settings.data_dir, API_KEY_PEPPER).ensure()
+
+    async def accounts() -> None:
+        engine = open_engine(settings.database.url, data_dir=settings.data_dir)
+        try:
+            await ensure_demo(
+                engine,
+                pepper=pepper.secret,
+                env_file=settings.data_dir / "demo.env",
+                targets={"DANCU_TARGET": grpc_target, "DANCU_ADMIN_TARGET": admin_target},
+            )
+        finally:
+            await engine.dispose()
+
+    asyncio.run(accounts())

@@ -1,0 +1,41 @@
+"""Operational logs of every process: JSON lines on standard error, static event names, identifiers only."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+
+def configure_logs(*, level: str, process: str) -> None:
+    """Set up structlog once per process. Standard-library loggers of libraries join at warning and above."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    root = logging.getLogger()
+    root.handlers = [_LibraryLines()]
+    root.setLevel(logging.WARNING)
+
+
+class _LibraryLines(logging.Handler):
+    """Lines of libraries, without their arguments: those may hold what a caller sent."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger("library").log(
+            record.levelno,
+            "library_log",
+            logger=record.name,
+            text=str(record.msg),
+            error=record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None,
+        )

@@ -1,0 +1,305 @@
+"""Prometheus metrics of every process of a machine, shared through memory-mapped files.
+
+Owns names, labels and buckets, and the files. Knows nothing of HTTP nor of why a call ended as it did. Evidence is
+the journal's matter: here the newest numbers may be lost, and nothing may ever stop or fail a call.
+
+Each process has a name that survives its restarts, such as `worker-0`, and its files carry that name: counters and
+histograms of a restarted worker go on where they were, gauges begin at zero.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import re
+import struct
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Environment variable of the directory the processes share."""
+
+LATENCY_BUCKETS = (
+    *(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    *(1.0, 2.0, 5.0, 10.0),
+)
+"""Seconds: from a cached answer to the longest wait that makes sense."""
+BATCH_BUCKETS = tuple(2.0**power for power in range(11))
+"""Records in one commit, 1 to 1024."""
+FLUSH_SECONDS = 0.25
+"""How far the files may lag behind."""
+
+ADMISSION_REASONS = frozenset(
+    {"RATE_LIMITED", "DAILY_QUOTA_EXHAUSTED", "TOO_MANY_IN_FLIGHT", "ENUMERATION_SUSPECTED", "OVERLOADED"}
+)
+
+_RESERVED_BYTES = {"counter": 4 * 1_048_576, "histogram": 1_048_576, "gauge_livesum": 65_536, "gauge_livemax": 65_536}
+_DAMAGE = (OSError, RuntimeError, ValueError, LookupError, struct.error)
+
+
+def configure(process_name: str, directory: Path) -> None:
+    """Keep this process's numbers in files of `directory`; call before the first metric is made.
+
+    `process_name` is of `a-z`, `0-9` and `-`, and unique among the processes that run; raises ValueError otherwise.
+    Raises OSError where the files cannot be made: then metrics made later stay in this process's memory, and nobody
+    sees them. The space is reserved at once: a page of a mapped file that finds the disk full would kill the process.
+    """
+    if not re.fullmatch(r"[a-z0-9-]+", process_name):
+        raise ValueError(f"process name {process_name!r} is not of a-z, 0-9 and '-'")
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for kind, size in _RESERVED_BYTES.items():
+        path = directory / f"{kind}_{process_name}.db"
+        if kind.startswith("gauge") or not _is_sound(path):
+            path.unlink(missing_ok=True)
+        _reserve(path, size)
+    os.environ[DIRECTORY_VARIABLE] = str(directory)
+    values.ValueClass = values.MultiProcessValue(process_identifier=lambda: process_name)  # type: ignore[no-untyped-call]
+
+
+def scrape(directory: Path, accept: str = "") -> tuple[bytes, str]:
+    """The numbers of all processes added up: the body, and its content type as `accept` (an HTTP header) prefers.
+
+    Blocks while it reads. A file that is damaged, or being made at this moment, is left out.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Files(directory))
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+class PrometheusObserver:
+    """Counts calls and what they meet. No method raises or blocks.
+
+    No label takes what a stranger sent: methods, organisations and reasons are known names. What happens on every
+    call is added up here and written to the files a few times a second, at a tenth of the cost of writing each; it
+    is counted on one thread, the event loop's. The other methods are safe from any thread.
+    """
+
+    def __init__(self, *, version: str, registry: CollectorRegistry | None = None) -> None:
+        """`version` of the gateway, for `dancu_build_info`. One observer for each process."""
+        own = registry or CollectorRegistry()
+        calls = Counter("dancu_calls", "Calls answered.", ("method", "code", "source"), registry=own)
+        seconds = Histogram(
+            "dancu_call_seconds",
+            "Time from the arrival of a call to its answer.",
+            ("method",),
+            buckets=LATENCY_BUCKETS,
+            registry=own,
+        )
+        organisation_calls = Counter(
+            "dancu_organisation_calls",
+            "Calls answered, by who asked.",
+            ("organisation", "method", "code"),
+            registry=own,
+        )
+        cache = Counter("dancu_cache_requests", "Cache look-ups.", ("layer", "result"), registry=own)
+        upstream = Histogram(
+            "dancu_upstream_seconds",
+            "Time a national database or registry took to answer.",
+            ("registry", "outcome"),
+            buckets=LATENCY_BUCKETS,
+            registry=own,
+        )
+        breaker = Gauge(
+            "dancu_upstream_breaker_open",
+            "1 while calls to this registry are refused at once.",
+            ("registry",),
+            multiprocess_mode="livemax",
+            registry=own,
+        )
+        refused = Counter(
+            "dancu_admission_refused", "Calls refused for a limit or overload.", ("reason",), registry=own
+        )
+        self._in_flight = Gauge("dancu_in_flight", "Calls under way.", multiprocess_mode="livesum", registry=own)
+        self._commit = Histogram(
+            "dancu_journal_commit_seconds",
+            "Time to write and sync one batch of audit records.",
+            buckets=LATENCY_BUCKETS,
+            registry=own,
+        )
+        self._batch = Histogram(
+            "dancu_journal_batch_records",
+            "Audit records made durable by one sync.",
+            buckets=BATCH_BUCKETS,
+            registry=own,
+        )
+        degraded = Gauge(
+            "dancu_degraded",
+            "1 while the gateway goes on without this dependency.",
+            ("dependency",),
+            multiprocess_mode="livemax",
+            registry=own,
+        )
+        build = Gauge(
+            "dancu_build_info",
+            "Always 1; the labels say what runs.",
+            ("version", "python"),
+            multiprocess_mode="livemax",
+            registry=own,
+        )
+        build.labels(version, platform.python_version()).set(1)
+        self._calls = _Children(calls)
+        self._seconds = _Children(seconds)
+        self._organisation_calls = _Children(organisation_calls)
+        self._cache = _Children(cache)
+        self._tallies: dict[tuple[str, str, str, str], _Tally] = {}
+        self._cache_tallies: dict[tuple[str, str], int] = {}
+        self._under_way = 0
+        self._flush_is_due = False
+        self._upstream = _Children(upstream)
+        self._breaker = _Children(breaker)
+        self._refused = _Children(refused)
+        self._degraded = _Children(degraded)
+
+    def call_started(self) -> None:
+        """A call entered the pipeline."""
+        self._under_way += 1
+        if not self._flush_is_due:
+            self._flush_soon()
+
+    def call_finished(
+        self, *, method: str, code: str, source: str, organisation: str, seconds: float, reason: str
+    ) -> None:
+        """A call left it; see `gateway.ports.CallObserver`."""
+        self._under_way -= 1
+        key = (method, code, source, organisation)
+        tally = self._tallies.get(key)
+        if tally is None:
+            tally = self._tallies[key] = _Tally()
+        tally.calls += 1
+        tally.seconds += seconds
+        tally.buckets[bisect_left(LATENCY_BUCKETS, seconds)] += 1
+        if reason in ADMISSION_REASONS:
+            self._refused[reason,].inc()
+        if not self._flush_is_due:
+            self._flush_soon()
+
+    def cache_request(self, *, layer: str, result: str) -> None:
+        """A cache layer answered; see `gateway.ports.CallObserver`."""
+        self._cache_tallies[layer, result] = self._cache_tallies.get((layer, result), 0) + 1
+        if not self._flush_is_due:
+            self._flush_soon()
+
+    def flush(self) -> None:
+        """Write what was added up; runs by itself while there is an event loop, and once more before a process ends."""
+        self._flush_is_due = False
+        self._in_flight.set(self._under_way)
+        for (method, code, source, organisation), tally in self._tallies.items():
+            if not tally.calls:
+                continue
+            self._calls[method, code, source].inc(tally.calls)
+            if organisation:
+                self._organisation_calls[organisation, method, code].inc(tally.calls)
+            _observe_all(self._seconds[method,], tally)
+            tally.clear()
+        for labels, requests in self._cache_tallies.items():
+            self._cache[labels].inc(requests)
+        self._cache_tallies.clear()
+
+    def _flush_soon(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush()
+            return
+        self._flush_is_due = True
+        loop.call_later(FLUSH_SECONDS, self.flush)
+
+    def degraded(self, dependency: str, *, is_degraded: bool) -> None:
+        """A dependency is gone, or back."""
+        self._degraded[dependency,].set(1 if is_degraded else 0)
+
+    def upstream_finished(self, *, registry: str, outcome: str, seconds: float) -> None:
+        """A call to a registry ended; `outcome` is one of a few words such as `ok`, `timeout`, `error`."""
+        self._upstream[registry, outcome].observe(seconds)
+
+    def breaker(self, *, registry: str, is_open: bool) -> None:
+        """Calls to a registry are refused at once, or are let through again."""
+        self._breaker[registry,].set(1 if is_open else 0)
+
+    def journal_committed(self, seconds: float, records: int) -> None:
+        """A batch of audit records is on disk: the `on_commit` of the journal, called on its writer's thread."""
+        self._commit.observe(seconds)
+        self._batch.observe(records)
+
+
+class _Tally:
+    """Calls of one kind since the last flush."""
+
+    __slots__ = ("buckets", "calls", "seconds")
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.calls = 0
+        self.seconds = 0.0
+        self.buckets = [0] * (len(LATENCY_BUCKETS) + 1)
+
+
+def _observe_all(histogram: Histogram, tally: _Tally) -> None:
+    """Add many observations at once, which the library has no public way for; a test holds it to `observe`."""
+    histogram._sum.inc(tally.seconds)  # noqa: SLF001
+    for bucket, count in zip(histogram._buckets, tally.buckets, strict=True):  # noqa: SLF001
+        if count:
+            bucket.inc(count)
+
+
+_MetricT = TypeVar("_MetricT", bound=MetricWrapperBase)
+
+
+class _Children(dict[tuple[str, ...], _MetricT], Generic[_MetricT]):
+    """The children of a metric by their labels: found here in a tenth of the time `labels()` takes."""
+
+    def __init__(self, metric: _MetricT) -> None:
+        super().__init__()
+        self._metric = metric
+
+    def __missing__(self, labels: tuple[str, ...]) -> _MetricT:
+        child = self._metric.labels(*labels)
+        self[labels] = child
+        return child
+
+
+class _Files(Collector):
+    """Reads the files of all processes."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def collect(self) -> Iterable[Metric]:
+        files = [str(path) for path in sorted(self._directory.glob("*.db"))]
+        try:
+            return _merged(files)
+        except _DAMAGE:
+            return _merged([file for file in files if _is_sound(Path(file))])
+
+
+def _merged(files: Sequence[str]) -> list[Metric]:
+    return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        _merged([str(path)])
+    except _DAMAGE:
+        return False
+    return True
+
+
+def _reserve(path: Path, size: int) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,114 @@
+"""A worker process: the data plane on one slot, from start to drained end.
+
+Start: settings, secrets, journal, accounts, then the port. End, on SIGTERM or SIGINT: health says NOT_SERVING, calls
+under way finish, the journal is flushed, exit 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+
+import structlog
+from grpc.aio import Server
+from grpc_health.v1 import _async as health
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from adapters import metrics
+from adapters.logs import configure_logs
+from adapters.processes.notify import notify
+from adapters.wiring import Worker, open_worker
+from gateway.ports import Journal
+from gateway.settings import Settings, SettingsError, load_settings
+from gateway.transport.grpc_aio import PipelineHandler, server
+from gateway.version import __version__
+
+_HEALTH_PERIOD_SECONDS = 0.2
+
+
+def main(slot: int) -> int:
+    """Run until told to stop; returns the exit code."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        for mistake in error.mistakes:
+            sys.stderr.write(mistake + "\n")
+        return 1
+    configure_logs(level=settings.log.level, process=f"worker-{slot}")
+    # Before anything creates a metric: the files carry the slot's name, so a restarted slot goes on counting.
+    metrics.configure(f"worker-{slot}", settings.data_dir / "run" / "metrics")
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory(uvloop=settings.workers.uvloop)) as runner:
+            runner.run(_serve(settings, slot))
+    except Exception as error:  # noqa: BLE001  whatever makes a start impossible is told in one line
+        structlog.get_logger().error("worker_failed", error=type(error).__name__, cause=str(error))
+        return 1
+    return 0
+
+
+async def _serve(settings: Settings, slot: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    observer = metrics.PrometheusObserver(version=__version__)
+    async with open_worker(settings, slot=slot, observer=observer) as worker:
+        serving, healthy = await _listen(settings, worker)
+        watching = asyncio.create_task(_tell_health(healthy, worker.journal))
+        notify("READY=1")
+        structlog.get_logger().info("worker_ready", port=settings.grpc.port, slot=slot)
+        await stop.wait()
+        notify("STOPPING=1")
+        watching.cancel()
+        await healthy.enter_graceful_shutdown()
+        await serving.stop(settings.grpc.drain_seconds)
+    observer.flush()
+    structlog.get_logger().info("worker_drained", slot=slot)
+
+
+async def _listen(settings: Settings, worker: Worker) -> tuple[Server, health.HealthServicer]:
+    serving = server(
+        handler=PipelineHandler(answer=worker.pipeline, methods=worker.methods),
+        max_request_bytes=settings.grpc.max_request_bytes,
+        max_connection_age_seconds=settings.grpc.max_connection_age_seconds,
+    )
+    healthy = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, serving)
+    if settings.grpc.reflection:
+        services = sorted({name.partition("/")[0] for name in worker.methods})
+        names = (*services, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, serving)
+    serving.add_insecure_port(f"{settings.grpc.host}:{settings.grpc.port}")
+    await serving.start()
+    return serving, healthy
+
+
+async def _tell_health(healthy: health.HealthServicer, journal: Journal) -> None:
+    """Health follows the journal: a worker that cannot record does not serve."""
+    told = None
+    while True:
+        status = (
+            health_pb2.HealthCheckResponse.SERVING if journal.available else health_pb2.HealthCheckResponse.NOT_SERVING
+        )
+        if status != told:
+            await healthy.set("", status)
+            told = status
+        await asyncio.sleep(_HEALTH_PERIOD_SECONDS)
+
+
+def _loop_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop]:
+    if not uvloop:
+        return asyncio.new_event_loop
+    import uvloop as faster  # absent on Windows, where the setting is off
+
+    return faster.new_event_loop
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(prog="dancu worker")
+    arguments.add_argument("--slot", type=int, required=True)
+    sys.exit(main(arguments.parse_args().slot))

@@ -1,0 +1,94 @@
+"""What is known of a call so far, and what its steps hand to each other."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import Message
+
+from dancu.common.v1 import common_pb2
+from gateway.errors import Reason
+from gateway.model import Call, CitizenNumber
+
+if TYPE_CHECKING:
+    from gateway.accounts.model import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A parsed and valid request, as far as the steps between parsing and handling need it."""
+
+    message: Message
+    subjects: tuple[CitizenNumber, ...]
+    """The citizens asked for, in order."""
+    fields: tuple[str, ...]
+    """Paths asked for; empty or `*` means all that are granted."""
+    purpose: common_pb2.Purpose
+    request_id: str
+    """As stated in the message; may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """What became of one citizen's part of a call; becomes one audit record."""
+
+    subject: CitizenNumber | None
+    fields: tuple[str, ...] = ()
+    outcome: Reason | None = None
+    source: common_pb2.Provenance.Source.ValueType = common_pb2.Provenance.SOURCE_UNSPECIFIED
+    data_as_of: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A handled question: what to send, and what it discloses."""
+
+    response: Message
+    disclosures: tuple[Disclosure, ...]
+
+
+class AuditClass(enum.Enum):
+    """How a method is recorded."""
+
+    PER_CITIZEN = "one record per citizen asked for"
+    PER_CALL = "one record per call"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One RPC with everything the pipeline must know of it. Declared once, in `gateway.calls.methods`."""
+
+    name: str
+    """`dancu.citizen.v1.CitizenService/LookupCitizen`."""
+    scope: str
+    """The right an account needs."""
+    cost: Callable[[Question], int]
+    """Citizens charged against the limits."""
+    audit: AuditClass
+    parse: Callable[[bytes], Question]
+    """Raises `InvalidRequestError` with every violation."""
+    handle: Callable[[Question, Inquiry], Awaitable[Answer]]
+
+
+@dataclass(slots=True)
+class Inquiry:
+    """What is known of a call so far. Each step fills in its part; the audit record is written from it."""
+
+    call: Call
+    method: Method
+    request_id: str
+    trace_id: bytes
+    arrived: float
+    """Seconds since the epoch."""
+    started: float
+    """Monotonic seconds."""
+    credential_id: str = ""
+    account: Account | None = None
+    question: Question | None = None
+    source: common_pb2.Provenance.Source.ValueType = common_pb2.Provenance.SOURCE_UNSPECIFIED
+    recorded: bool = False
+    """Whether a record was queued; from then on it stands, whatever becomes of the caller."""
+    rate_limit: Sequence[tuple[str, str]] = field(default=())

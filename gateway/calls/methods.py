@@ -1,0 +1,24 @@
+"""Every RPC of the public port: its scope, cost and audit class. `tests/architecture` compares with the protos."""
+
+from __future__ import annotations
+
+from gateway.calls.inquiry import AuditClass, Method
+from gateway.citizens.lookup_citizen import LookupCitizen
+from gateway.citizens.records import Records
+from gateway.ports import Clock
+
+
+def public_methods(*, records: Records, clock: Clock, allow_test_numbers: bool) -> dict[str, Method]:
+    """The methods by full name."""
+    lookup_citizen = LookupCitizen(records=records, clock=clock, allow_test_numbers=allow_test_numbers)
+    methods = [
+        Method(
+            name="dancu.citizen.v1.CitizenService/LookupCitizen",
+            scope="citizen.lookup",
+            cost=lambda question: len(question.subjects),
+            audit=AuditClass.PER_CITIZEN,
+            parse=lookup_citizen.parse,
+            handle=lookup_citizen.handle,
+        ),
+    ]
+    return {method.name: method for method in methods}

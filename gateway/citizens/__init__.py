@@ -1,0 +1,1 @@
+"""Questions about citizens: their numbers, what may be shown of them, and where an answer comes from."""

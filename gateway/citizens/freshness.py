@@ -1,0 +1,17 @@
+"""How old an answer may be. Pure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from gateway.model import CitizenRecord
+
+
+def allowed_staleness(asked: timedelta | None, ceiling: timedelta) -> timedelta:
+    """The stricter of what the caller accepts and what the account's policy allows."""
+    return ceiling if asked is None else min(asked, ceiling)
+
+
+def is_fresh(record: CitizenRecord, *, now: float, staleness: timedelta) -> bool:
+    """Whether a copy is young enough. No staleness allowed means no copy is."""
+    return staleness > timedelta(0) and now - record.data_as_of <= staleness.total_seconds()

@@ -1,0 +1,86 @@
+"""Where a record comes from: a copy that is young enough, a question already under way, or the national database.
+
+Owns the order of these and the rule for stale copies. Refuses to know who asks and what they may see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from dancu.common.v1 import common_pb2
+from gateway.citizens.freshness import is_fresh
+from gateway.model import CitizenNumber, CitizenRecord
+from gateway.ports import Clock, IdentityCache, NationalDatabase, NationalDatabaseUnavailableError
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record and where it came from."""
+
+    record: CitizenRecord
+    source: common_pb2.Provenance.Source.ValueType
+
+
+class Records:
+    """Finds records, never staler than allowed."""
+
+    def __init__(
+        self, *, cache: IdentityCache, national_db: NationalDatabase, clock: Clock, timeout_seconds: float
+    ) -> None:
+        """`timeout_seconds`: the longest wait for the national database; a caller's earlier deadline wins."""
+        self._cache = cache
+        self._national_db = national_db
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+        self._flights: dict[CitizenNumber, asyncio.Task[CitizenRecord]] = {}
+
+    async def find(
+        self, number: CitizenNumber, *, staleness: timedelta, stale_if_error: timedelta | None, deadline: float | None
+    ) -> Found:
+        """The record behind a number.
+
+        Raises `AmbiguousNumberError`, and `NationalDatabaseUnavailableError` when neither the national database nor a
+        permitted copy can answer. `deadline` is monotonic.
+        """
+        now = self._clock.now()
+        copy = None
+        if staleness > timedelta(0) or stale_if_error is not None:
+            copy = await self._cache.get(number, not_before=now - staleness.total_seconds())
+            if copy is not None and is_fresh(copy, now=now, staleness=staleness):
+                return Found(copy, common_pb2.Provenance.SOURCE_CACHE)
+        try:
+            record = await self._ask(number, shared=staleness > timedelta(0), deadline=deadline)
+        except NationalDatabaseUnavailableError:
+            if copy is not None and stale_if_error is not None and is_fresh(copy, now=now, staleness=stale_if_error):
+                return Found(copy, common_pb2.Provenance.SOURCE_STALE_CACHE)
+            raise
+        return Found(record, common_pb2.Provenance.SOURCE_NATIONAL_DB)
+
+    async def _ask(self, number: CitizenNumber, *, shared: bool, deadline: float | None) -> CitizenRecord:
+        # Zero staleness means "as of my call": a question sent before it may hold an older state, so none is shared.
+        flight = self._flights.get(number) if shared else None
+        if flight is None:
+            flight = asyncio.create_task(self._fetch(number))
+            if shared:
+                self._flights[number] = flight
+                flight.add_done_callback(lambda _: self._flights.pop(number, None))
+            flight.add_done_callback(_retrieve)
+        timeout = None if deadline is None else max(0.0, deadline - self._clock.monotonic())
+        try:
+            # Shielded, so that the first caller's hanging up does not take the answer from those who joined.
+            return await asyncio.wait_for(asyncio.shield(flight), timeout)
+        except TimeoutError as error:
+            raise NationalDatabaseUnavailableError("the caller's deadline passed first") from error
+
+    async def _fetch(self, number: CitizenNumber) -> CitizenRecord:
+        record = await self._national_db.find(number, timeout_seconds=self._timeout_seconds)
+        await self._cache.put(record)
+        return record
+
+
+def _retrieve(flight: asyncio.Task[CitizenRecord]) -> None:
+    # A flight whose callers all left may fail unseen; asking for the exception keeps asyncio from complaining.
+    if not flight.cancelled():
+        flight.exception()

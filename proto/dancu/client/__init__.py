@@ -1,0 +1,71 @@
+"""The client library: ask the gateway from Python.
+
+    from dancu.client import Client, Refused
+
+    with Client() as gateway:                      # DANCU_TARGET and DANCU_API_KEY name where and who
+        try:
+            found = gateway.lookup_citizen(personal_number=number, procedure="1.001193", fields=["full_name"])
+        except Refused as refused:
+            ...                                    # refused.reason, .message, .violations, .retry_after
+        else:
+            ...                                    # found.citizen, .provenance, .receipt
+
+`AsyncClient` is the same for asyncio. Knows gRPC, protobuf and the public contract; refuses to know the gateway.
+"""
+
+from dancu.citizen.v1.citizen_pb2 import Citizen, Claims
+from dancu.client.aio import AsyncClient
+from dancu.client.blocking import Client
+from dancu.client.calls import Answer, LookupArguments, LookupResult, RateLimit
+from dancu.client.connection import ConfigurationError
+from dancu.client.message_json import message_to_json, parse_birth_date
+from dancu.client.refusals import (
+    Conflict,
+    DeadlineExceeded,
+    Internal,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    PermissionDenied,
+    PreconditionFailed,
+    QuotaViolation,
+    Refused,
+    Unauthenticated,
+    Unavailable,
+    Unreachable,
+    Violation,
+)
+from dancu.client.retries import RetryPolicy
+from dancu.common.v1.common_pb2 import BirthDate, Provenance, Purpose
+
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "BirthDate",
+    "Citizen",
+    "Claims",
+    "Client",
+    "ConfigurationError",
+    "Conflict",
+    "DeadlineExceeded",
+    "Internal",
+    "InvalidRequest",
+    "LimitExceeded",
+    "LookupArguments",
+    "LookupResult",
+    "NotFound",
+    "PermissionDenied",
+    "PreconditionFailed",
+    "Provenance",
+    "Purpose",
+    "QuotaViolation",
+    "RateLimit",
+    "Refused",
+    "RetryPolicy",
+    "Unauthenticated",
+    "Unavailable",
+    "Unreachable",
+    "Violation",
+    "message_to_json",
+    "parse_birth_date",
+]
