@@ -14,7 +14,7 @@ from typing import Any
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 _BATCHES_UNDER_WAY = 8
 _LONGEST_BATCH = 512
@@ -137,7 +137,5 @@ class Script:
         """The script's answer. Raises as `RedisLane.execute` does."""
         try:
             return await self._lane.execute("EVALSHA", self._sha, len(keys), *keys, *arguments)
-        except ResponseError as error:
-            if "NOSCRIPT" not in str(error):
-                raise
+        except NoScriptError:
             return await self._lane.execute("EVAL", self._text, len(keys), *keys, *arguments)

@@ -6,7 +6,7 @@ Owns their settings and chances. Refuses to know how a fault is carried out on a
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -166,7 +166,9 @@ def _latency(fields: Fields) -> Latency | None:
     kind = inner.required("kind", _latency_kind, "fixed")
     seconds = _number(0.0, _MAX_SECONDS)
     if kind == "uniform":
-        latency = Latency(kind, inner.required("low_seconds", seconds, 0.0), inner.required("high_seconds", seconds, 0.0))
+        latency = Latency(
+            kind, inner.required("low_seconds", seconds, 0.0), inner.required("high_seconds", seconds, 0.0)
+        )
         if latency.b < latency.a:
             inner.blame("high_seconds", "không được nhỏ hơn low_seconds")
     elif kind == "lognormal":
@@ -201,4 +203,3 @@ def _endpoints(value: Any) -> Sequence[str]:
     if isinstance(value, list) and value and all(isinstance(one, str) and one in ENDPOINTS for one in value):
         return tuple(value)
     raise ValueError(f"phải là danh sách trong số {', '.join(ENDPOINTS)}")
-

@@ -110,15 +110,18 @@ class Numbering:
         """Return the key of the nth household (from 0) founded at run time."""
         return self._households.size - 1 - nth
 
-    def newborn_number(self, *, origin: int, sex: int, birth_year: int, nth: int) -> str:
+    def newborn_class(self, *, origin: int, sex: int, birth_year: int) -> int:
+        """Return the class of a child born at run time; `origin` is a place in `OLD_CODES`."""
+        return self._class(origin, sex, birth_year)
+
+    def newborn_number(self, newborn_class: int, nth: int) -> str:
         """Return the number of the nth child (from 0) of its class registered at run time.
 
         Raises CapacityError after NEWBORN_RESERVE children of one class.
         """
         if nth >= NEWBORN_RESERVE:
             raise CapacityError("no numbers left for children of this class")
-        key = self._class(origin, sex, birth_year)
-        return self._write(key, self._numbers.forward(self._numbers.size - 1 - nth, key))
+        return self._write(newborn_class, self._numbers.forward(self._numbers.size - 1 - nth, newborn_class))
 
     def _class(self, origin: int, sex: int, birth_year: int) -> int:
         """Return the digits common to a class as an integer: [prefix] century-and-sex digit, two digits of year."""

@@ -23,6 +23,8 @@ from mock_national_db.places import Address
 
 DEFAULT_POPULATION: Final = 100_000_000
 DEFAULT_SEED: Final = 1
+GENERATION: Final = 1
+"""Goes up when the same seed comes to give other people: changes kept from before would then fit nobody."""
 
 _DRAWS: Final = Struct("<32H")
 _DAYS: Final = tuple((day.month, day.day) for day in (date(2023, 1, 1) + timedelta(n) for n in range(365)))

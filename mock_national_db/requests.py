@@ -118,7 +118,7 @@ class Fields:
 
     def nested(self, field: str) -> "Fields | None":
         """Return the object in `field`; None where it is missing. Blames what is not an object."""
-        value = self.optional(field, _object, None)
+        value = self.optional(field, json_object, None)
         return None if value is None else Fields(value, self._violations, f"{self._path}{field}.")
 
     def has(self, field: str) -> bool:
@@ -127,7 +127,7 @@ class Fields:
 
     def blame(self, field: str, reason: str) -> None:
         """Note a violation of `field`."""
-        self._violations.append(Violation(f"{self._path}{field}", reason))
+        self._violations.append(Violation(f"{self._path}{field}".rstrip("."), reason))
 
     def finish(self) -> None:
         """Blame every field that nobody took."""
@@ -142,7 +142,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     Raises InvalidRequestError.
     """
     try:
-        return _object(orjson.loads(body))
+        return json_object(orjson.loads(body))
     except orjson.JSONDecodeError:
         raise InvalidRequestError([Violation("", "không phải JSON hợp lệ")]) from None
     except ValueError as wrong:
@@ -309,7 +309,8 @@ def _raise_if(violations: list[Violation]) -> None:
         raise InvalidRequestError(violations)
 
 
-def _object(value: Any) -> dict[str, Any]:
+def json_object(value: Any) -> dict[str, Any]:
+    """Rule: an object."""
     if isinstance(value, dict):
         return value
     raise ValueError("phải là một đối tượng")

@@ -18,7 +18,6 @@ file `durable`, 48 bytes, little endian
 from __future__ import annotations
 
 import struct
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -33,7 +32,6 @@ _MAGIC = b"durable1"
 _FIELDS = struct.Struct("<8sQ8sQQ4x")
 _CRC = struct.Struct("<I")
 _TRIES = 5
-_PAUSE_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,6 @@ def read_mark(disk: Disk, directory: Path) -> DurableMark | None:
             # A reader may meet the writer half-way through its 48 bytes.
             if attempt == _TRIES - 1:
                 raise
-            time.sleep(_PAUSE_SECONDS)
     raise AssertionError("unreachable")
 
 

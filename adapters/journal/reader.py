@@ -85,8 +85,8 @@ class JournalReader:
             limit, follower = self._limit(place)
             while place.index < self._next_index and place.offset < limit:
                 self._advance(place, limit, self._next_index - place.index)
-            if place.offset > place.opened.end:
-                # Only now: an empty last segment may be replaced by another file of the same name.
+            if limit > place.opened.end:
+                # Only with durable records: an empty last segment may be replaced by a file of the same name.
                 self._place = place
             if place.offset < limit:
                 return self._read_from(place, limit, max_records)

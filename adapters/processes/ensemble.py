@@ -30,6 +30,8 @@ class Preparation:
 
     name: str
     run: Callable[[], object]
+    after: frozenset[str] = frozenset()
+    """Names of other preparations or of children that must be ready first."""
 
 
 class StopSignals:
@@ -127,6 +129,8 @@ class Ensemble:
         await started()
 
     async def _prepare(self, preparation: Preparation) -> None:
+        for name in preparation.after:
+            await self._ready[name].wait()
         try:
             await asyncio.to_thread(preparation.run)
         except Exception as error:
@@ -165,9 +169,8 @@ class Ensemble:
 
     async def _stop(self) -> None:
         running = [child for child in self._children if child.spec.name in self._lives]
-        slow = max((child.spec.grace_seconds for child in running), default=0.0)
         if self._signals.asked.is_set() and running:
-            self._console.warn(f"stopping; calls under way may take {slow:.0f} s, Ctrl-C again cuts them")
+            self._console.warn("stopping: calls under way are finished first, Ctrl-C again cuts them")
         for stage in sorted({child.spec.stop_stage for child in running}):
             leaving = [child for child in running if child.spec.stop_stage == stage]
             await asyncio.gather(*(child.stop(self._signals.hurry) for child in leaving))

@@ -100,9 +100,16 @@ async def _up(settings: Settings, installer: Installer | None, table: Table, con
         except OSError as error:
             return _refuse(console, f"the token of the mock cannot be made: {error}")
         resolved = plan.resolved(settings, workspace=space, ports=ports, mock_token_file=token_file)
+        to_try: list[str] = []
+        example = Preparation(
+            name="example",
+            run=lambda: to_try.extend(_how_to_try(settings)),
+            # Not before: it would share this process's one interpreter with what the workers wait for.
+            after=frozenset({plan.INSTALLATION}),
+        )
         ensemble = Ensemble(
             children=table(settings, resolved=resolved, workspace=space, valkey_binary=binary),
-            preparations=[_preparation(resolved, installer)],
+            preparations=[_preparation(resolved, installer), example],
             announcements=_announcements(resolved),
             logs=space.logs,
             sockets=space.sockets,
@@ -111,7 +118,7 @@ async def _up(settings: Settings, installer: Installer | None, table: Table, con
         )
 
         async def started() -> None:
-            for line in await asyncio.to_thread(_how_to_try, settings):
+            for line in to_try:
                 console.say(line)
             console.say("ready")
             notify("READY=1")
@@ -186,13 +193,30 @@ def _service(name: str, where: str, note: str) -> str:
 
 
 def _how_to_try(settings: Settings) -> list[str]:
-    """Lines a newcomer can paste; with the mock, about a person who exists there."""
+    """Lines a newcomer can paste, about a person who exists in the mock; none with a real national database."""
     if not plan.runs_mock(settings):
         return []
-    program = _program()
+    # Imported here, since only the mock's users need it.
+    from mock_national_db import NumberingScheme, sample
+
+    mock = settings.mock
+    person = next(
+        sample(
+            1,
+            population=mock.population,
+            seed=mock.seed,
+            numbering=NumberingScheme(mock.numbering),
+        )
+    )
     where = "" if settings.data_dir == Path("data") else f" --data-dir {shlex.quote(str(settings.data_dir))}"
-    lines = ["", "try, in another terminal:", f"  {program} sample -n 1{where}"]
-    return [*lines, ""]
+    program = _program()
+    return [
+        "",
+        "Try, in another terminal:",
+        f"  {program} sample -n 1{where}",
+        f"  {program} lookup {person.personal_number}{where}",
+        "",
+    ]
 
 
 def _program() -> str:

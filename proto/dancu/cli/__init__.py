@@ -13,7 +13,8 @@ import re
 import sys
 from collections.abc import Sequence
 
-_LONG_NUMBER = re.compile(r"\d{9,}")
+# A citizen's number may have been typed in groups.
+_DIGITS = re.compile(r"\d{3,}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +46,7 @@ def _usage(mistake: Exception) -> int:
     """Tell a mistake in the arguments, without repeating what may be a citizen's number."""
     context = getattr(mistake, "ctx", None)
     text = mistake.format_message() if hasattr(mistake, "format_message") else str(mistake)
-    sys.stderr.write(f"dancu: {_LONG_NUMBER.sub('****', text)}\n" if text else "")
+    sys.stderr.write(f"dancu: {_DIGITS.sub('****', text)}\n" if text else "")
     if context is not None:
         sys.stderr.write(f"Try '{context.command_path} --help'.\n")
     code = getattr(mistake, "exit_code", 2)

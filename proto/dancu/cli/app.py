@@ -10,8 +10,7 @@ from dancu.cli import configuration, lookup, processes, sample
 
 app = typer.Typer(
     name="dancu",
-    help="Gateway to the national population database: lookups over gRPC, each one authenticated, limited and recorded.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     # Plain help and plain mistakes: the same on a terminal, in a log and in a pipe, and without loading rich.
     rich_markup_mode=None,
@@ -30,18 +29,25 @@ def _tell_version(wanted: bool) -> None:  # noqa: FBT001  typer calls it so
 
 @app.callback()
 def _dancu(
+    context: typer.Context,
     *,
     version: Annotated[  # noqa: ARG001  its callback does the work
         bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Exit codes: 0 done, 1 refused or failed, 2 usage."""
+    """Gateway to the national population database: every lookup authenticated, limited and recorded.
+
+    Exit codes: 0 done, 1 refused or failed, 2 usage.
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
 
 
-app.command("up")(processes.up)
-app.command("lookup")(lookup.lookup)
-app.command("sample")(sample.sample)
-app.command("check-config")(configuration.check_config)
-app.command("worker")(processes.worker)
-app.command("control")(processes.control)
-app.command("mock")(processes.mock)
+app.command("up", short_help="Run everything on this machine.")(processes.up)
+app.command("lookup", short_help="Look up one citizen.")(lookup.lookup)
+app.command("sample", short_help="Print people of the mock national database.")(sample.sample)
+app.command("check-config", short_help="Check the settings, or print them.")(configuration.check_config)
+app.command("worker", short_help="Run one worker process.")(processes.worker)
+app.command("control", short_help="Run the control process of this machine.")(processes.control)
+app.command("mock", short_help="Run the mock national database alone.")(processes.mock)

@@ -75,12 +75,15 @@ _PARTS_OF_NAME = ("surname", "middle_name", "given_name")
 
 
 def citizen_rows(citizen: Citizen, language: Language) -> Rows:
-    """One row for each field that is present, in the order of the contract."""
-    for field, value in citizen.ListFields():
-        if field.name in _PARTS_OF_NAME and citizen.full_name:
-            continue
-        label = language.of(*LABELS.get(field.name, (field.name, field.name)))
-        yield label, _text(field, value, language)
+    """One labelled row for each field that is present, in the order of the contract."""
+    for name, text in shown_fields(citizen, language).items():
+        if name not in _PARTS_OF_NAME or not citizen.full_name:
+            yield language.of(*LABELS.get(name, (name, name))), text
+
+
+def shown_fields(citizen: Citizen, language: Language) -> dict[str, str]:
+    """The text of each field that is present, by its name."""
+    return {field.name: _text(field, value, language) for field, value in citizen.ListFields()}
 
 
 def evidence_rows(provenance: Provenance, *, request_id: str, receipt: str, language: Language) -> Rows:
@@ -121,23 +124,25 @@ def _text(field: Any, value: Any, language: Language) -> str:
 
 
 def _message_text(value: Any, language: Language) -> str:
-    kind = value.DESCRIPTOR.name
-    if kind == "BirthDate":
-        return _date(value, language)
-    if kind == "Timestamp":
-        return _moment(value)
-    if kind == "Address":
-        place = _named(value.province_name, value.province_code)
-        return ", ".join(part for part in (value.detail, value.commune_name, place) if part)
-    if kind == "BirthRegistration":
-        return _named(value.province_name, value.province_code)
-    if kind == "Relative":
-        return _named(value.full_name, value.personal_number)
-    if kind == "HouseholdMembership":
-        return _household(value, language)
     from dancu.client.message_json import message_to_json
 
-    return str(message_to_json(value))
+    match value.DESCRIPTOR.name:
+        case "BirthDate":
+            text = _date(value, language)
+        case "Timestamp":
+            text = _moment(value)
+        case "Address":
+            place = _named(value.province_name, value.province_code)
+            text = ", ".join(part for part in (value.detail, value.commune_name, place) if part)
+        case "BirthRegistration":
+            text = _named(value.province_name, value.province_code)
+        case "Relative":
+            text = _named(value.full_name, value.personal_number)
+        case "HouseholdMembership":
+            text = _household(value, language)
+        case _:
+            text = str(message_to_json(value))
+    return text
 
 
 def _household(value: Any, language: Language) -> str:

@@ -22,7 +22,9 @@ def check_config(
         Path | None, typer.Argument(metavar="[FILE]", help="Default: $DANCU_CONFIG or dancu.toml.", show_default=False)
     ] = None,
     *,
-    show: Annotated[bool, typer.Option("--show", help="Print the settings in force as TOML, passwords masked.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the settings in force as TOML, passwords masked.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as one JSON object.")] = False,
 ) -> None:
     """Check the settings: prints `ok`, or every mistake and exits with 1.

@@ -23,15 +23,20 @@ DEFAULT_DATA_DIR = Path("data")
 _ENV_FILE = "demo.env"
 
 TargetOption = Annotated[
-    str | None, typer.Option("--target", metavar="HOST:PORT", help="Gateway; default: $DANCU_TARGET or 127.0.0.1:50051.")
+    str | None,
+    typer.Option("--target", metavar="HOST:PORT", help="Gateway; default: $DANCU_TARGET or 127.0.0.1:50051."),
 ]
 KeyOption = Annotated[
     str | None,
-    typer.Option("--key", metavar="KEY", help="Key of the account; better in $DANCU_API_KEY, where no other user sees it."),
+    typer.Option(
+        "--key", metavar="KEY", help="Key of the account; better in $DANCU_API_KEY, where no other user sees it."
+    ),
 ]
 DataDirOption = Annotated[
     Path | None,
-    typer.Option("--data-dir", metavar="DIR", help="Installation of `dancu up` whose demo.env says where and who; default: data."),
+    typer.Option(
+        "--data-dir", metavar="DIR", help="Installation of `dancu up` whose demo.env says where and who; default: data."
+    ),
 ]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", min=0.001, max=3600, help="Longest wait for the answer.")
@@ -81,14 +86,12 @@ def gateway(
     from dancu.client import Client, ConfigurationError, Refused
 
     try:
-        client = Client(
-            target=target, key=key, timeout_seconds=timeout_seconds, environment=environment(data_dir)
-        )
+        client = Client(target=target, key=key, timeout_seconds=timeout_seconds, environment=environment(data_dir))
     except ConfigurationError as error:
         complain(str(error))
         raise typer.Exit(1) from None
     except OSError as error:
-        complain(f"{error.filename}: {error.strerror}")
+        complain(f"{error.filename}: {error.strerror}; the first `dancu up --data-dir {data_dir}` makes this file")
         raise typer.Exit(1) from None
     with client:
         try:
@@ -152,8 +155,8 @@ def message(refused: Refused, *, client: Client, language: Language) -> str:
 
 def _unreachable(refused: Refused, *, client: Client, language: Language) -> str:
     target = client.target
+    cause = nearest_cause(refused.message)
     if client.connection.tls is not None:
-        cause = clean_cause(refused.message)
         return language.of(
             f"Cannot reach the gateway at {target} over TLS ({cause}); check the address and DANCU_TLS_CA, or set "
             "DANCU_TLS=off where the network itself is protected.",
@@ -161,13 +164,13 @@ def _unreachable(refused: Refused, *, client: Client, language: Language) -> str
             "DANCU_TLS=off nếu mạng đã được bảo vệ.",
         )
     return language.of(
-        f"Cannot reach the gateway at {target}; start one with `dancu up`, or name another with --target or "
+        f"Cannot reach the gateway at {target} ({cause}); start one with `dancu up`, or name another with --target or "
         "DANCU_TARGET.",
-        f"Không kết nối được tới cổng tại {target}; hãy khởi động bằng `dancu up`, hoặc chỉ ra cổng khác bằng "
-        "--target hay DANCU_TARGET.",
+        f"Không kết nối được tới cổng tại {target} ({cause}); hãy khởi động bằng `dancu up`, hoặc chỉ ra cổng khác "
+        "bằng --target hay DANCU_TARGET.",
     )
 
 
-def clean_cause(details: str) -> str:
-    """The last and nearest cause in gRPC's chain of them."""
-    return details.rpartition("last error: ")[2].strip().rstrip(".") or "no details"
+def nearest_cause(details: str) -> str:
+    """The last link of gRPC's chain of causes, for example "Connection refused"."""
+    return details.rpartition(": ")[2].strip(" .)") or "no details"

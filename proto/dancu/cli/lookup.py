@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dancu.cli.gateway import DataDirOption, KeyOption, TargetOption, TimeoutOption, gateway
-from dancu.cli.output import JsonOption, Language, LangOption, print_card, print_json
+from dancu.cli.output import JsonOption, LangOption, Language, print_card, print_json
 
 if TYPE_CHECKING:
     from dancu.client import Claims, LookupArguments, LookupResult
@@ -18,14 +18,20 @@ LEGACY_DIGITS = 9
 MANUAL_PROCEDURE = "cli.manual"
 """What a lookup by hand states as its procedure unless told another: the truth."""
 
-ProcedureOption = Annotated[str, typer.Option("--procedure", metavar="CODE", help="Administrative procedure asked for.")]
+ProcedureOption = Annotated[
+    str, typer.Option("--procedure", metavar="CODE", help="Administrative procedure asked for.")
+]
 DossierOption = Annotated[str, typer.Option("--dossier", metavar="CODE", help="Dossier asked for.")]
 OfficerOption = Annotated[str, typer.Option("--officer", metavar="ID", help="The officer who asks.")]
 LegalBasisOption = Annotated[str, typer.Option("--legal-basis", metavar="TEXT", help="Legal basis of the question.")]
 MaxStalenessOption = Annotated[
     float | None,
     typer.Option(
-        "--max-staleness", metavar="SECONDS", min=0, max=10**9, help="Oldest copy accepted; 0 asks the national database."
+        "--max-staleness",
+        metavar="SECONDS",
+        min=0,
+        max=10**9,
+        help="Oldest copy accepted; 0 asks the national database.",
     ),
 ]
 
@@ -35,13 +41,16 @@ def lookup(
         str,
         typer.Argument(
             metavar="NUMBER",
-            help="Personal number (12 digits) or legacy number (9); - reads it from standard input, which no process list shows.",
+            help="Personal number (12 digits) or legacy number (9). '-' reads it from standard input, "
+            "so that no list of processes shows it.",
         ),
     ],
     *,
     field: Annotated[
         list[str] | None,
-        typer.Option("--field", metavar="PATH", help="Field wanted, such as full_name; may be repeated. Default: all granted."),
+        typer.Option(
+            "--field", metavar="PATH", help="Field wanted, such as full_name; may be repeated. Default: all granted."
+        ),
     ] = None,
     procedure: ProcedureOption = MANUAL_PROCEDURE,
     dossier: DossierOption = "",
@@ -50,7 +59,10 @@ def lookup(
     max_staleness: MaxStalenessOption = None,
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Full name claimed; must match.")] = "",
     birth_date: Annotated[
-        str, typer.Option("--birth-date", metavar="YYYY-MM-DD", help="Date of birth claimed; must match. Also YYYY-MM or YYYY.")
+        str,
+        typer.Option(
+            "--birth-date", metavar="YYYY-MM-DD", help="Date of birth claimed; must match. Also YYYY-MM or YYYY."
+        ),
     ] = "",
     target: TargetOption = None,
     key: KeyOption = None,
@@ -121,7 +133,5 @@ def _show(found: LookupResult, *, language: Language, as_json: bool) -> None:
             }
         )
         return
-    evidence = evidence_rows(
-        found.provenance, request_id=found.request_id, receipt=found.receipt, language=language
-    )
+    evidence = evidence_rows(found.provenance, request_id=found.request_id, receipt=found.receipt, language=language)
     print_card([*citizen_rows(found.citizen, language), ("", ""), *evidence])

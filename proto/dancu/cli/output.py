@@ -34,7 +34,9 @@ LangOption = Annotated[Language, typer.Option("--lang", help="Language of labels
 
 def clean(text: str) -> str:
     """The text without characters that act on a terminal instead of being seen."""
-    return "".join(_REPLACED if unicodedata.category(character) in {"Cc", "Cf", "Cs"} else character for character in text)
+    return "".join(
+        _REPLACED if unicodedata.category(character) in {"Cc", "Cf", "Cs"} else character for character in text
+    )
 
 
 def print_json(value: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from dancu.cli.output import complain
 from dancu.cli.settings import ConfigOption, put_in_force, settings_in_force
 
 
@@ -74,3 +75,50 @@ def control(*, config: ConfigOption = None) -> None:
     from adapters.processes.control import main
 
     raise typer.Exit(main())
+
+
+def mock(
+    *,
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Token and run-time changes; default: data.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(metavar="P", min=0, max=65535, help="Default: 8090.")] = None,
+    population: Annotated[int | None, typer.Option(metavar="N", min=1, help="People; default: 100000000.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Run the mock national database alone.
+
+    Its bearer token is that of `national_db.token_file`, or one made in DIR/secrets/mock-token.
+    """
+    put_in_force(
+        {
+            "DANCU_DATA_DIR": data_dir,
+            "DANCU_MOCK__PORT": port,
+            "DANCU_MOCK__POPULATION": population,
+            "DANCU_CONFIG": config,
+        }
+    )
+    settings = settings_in_force()
+    from adapters.installation import ensure_mock_token
+    from mock_national_db.__main__ import main
+
+    of_the_mock = settings.mock
+    try:
+        token_file = settings.national_db.token_file or ensure_mock_token(settings)
+        changes = settings.data_dir / "mock"
+        changes.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}")
+        raise typer.Exit(1) from None
+    code = main(
+        [
+            *("--host", of_the_mock.host),
+            *("--port", str(of_the_mock.port)),
+            *("--population", str(of_the_mock.population)),
+            *("--seed", str(of_the_mock.seed)),
+            *("--numbering", of_the_mock.numbering),
+            *("--data-dir", str(changes)),
+            *("--token-file", str(token_file)),
+        ]
+    )
+    raise typer.Exit(code)

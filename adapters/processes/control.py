@@ -1,0 +1,140 @@
+"""The control process of a machine: health, metrics and the administrators' port, from start to drained end.
+
+Its failures never touch a lookup: workers neither call it nor wait for it. Start: settings, both ports. End, on
+SIGTERM or SIGINT: health says NOT_SERVING, calls under way finish, exit 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+import grpc
+import grpc.aio
+import structlog
+from aiohttp import web
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from adapters import metrics
+from adapters.logs import configure_logs
+from adapters.processes.addresses import listening, reachable
+from adapters.processes.control_health import NationalDatabaseCheck, Readiness, RedisCheck, WorkersCheck
+from adapters.processes.control_http import application
+from adapters.processes.notify import notify
+from gateway.settings import Settings, SettingsError, load_settings
+
+PROCESS_NAME = "control"
+DRAIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class AdminService:
+    """A gRPC service of the administrators' port: its full name, and how it joins a server."""
+
+    name: str
+    join: Callable[[grpc.aio.Server], None]
+
+
+def admin_services(*, healthy: HealthServicer) -> tuple[AdminService, ...]:
+    """What the administrators' port offers; reflection, which names them all, comes on top.
+
+    The port is for operators and listens on loopback unless told otherwise, so strangers' eyes are no reason to hide.
+    """
+    return (AdminService("grpc.health.v1.Health", partial(health_pb2_grpc.add_HealthServicer_to_server, healthy)),)
+
+
+def main() -> int:
+    """Run until told to stop; the exit status: 0 stopped as asked, 1 could not start, standard error says why."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        for mistake in error.mistakes:
+            sys.stderr.write(mistake + "\n")
+        return 1
+    configure_logs(level=settings.log.level, process=PROCESS_NAME)
+    log = structlog.get_logger("dancu.control")
+    try:
+        asyncio.run(_serve(settings))
+    except PortUnavailableError as error:
+        log.error("control_failed", cause=str(error))  # noqa: TRY400  the text says it all
+        return 1
+    return 0
+
+
+class PortUnavailableError(Exception):
+    """A port of the control process cannot be opened; the text names it with its setting."""
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    log = structlog.get_logger("dancu.control")
+    async with AsyncExitStack() as stack:
+        await _open_http(settings, stack)
+        healthy = HealthServicer()
+        await _open_admin(settings, admin_services(healthy=healthy), stack)
+        notify("READY=1")
+        log.info("control_ready", http_port=settings.http.port, admin_port=settings.admin.port)
+        await stop.wait()
+        notify("STOPPING=1")
+        await healthy.enter_graceful_shutdown()
+    log.info("control_drained")
+
+
+async def _open_http(settings: Settings, stack: AsyncExitStack) -> None:
+    readiness = Readiness(checks=_checks(settings))
+    stack.push_async_callback(readiness.close)
+    directory = settings.data_dir / "run" / "metrics"
+    app = application(readiness=readiness, scrape=partial(metrics.scrape, directory))
+    # Without an access log: a path is whatever a stranger typed.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_SECONDS)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, settings.http.host, settings.http.port).start()
+    except OSError as error:
+        raise PortUnavailableError(
+            f"port {settings.http.port} on {settings.http.host} (http.port) cannot be opened: {error.strerror}"
+        ) from error
+
+
+def _checks(settings: Settings) -> list[WorkersCheck | RedisCheck | NationalDatabaseCheck]:
+    """What can be checked; an address that is not named, as in a control process on its own, is left out."""
+    target = reachable(settings.grpc.host, settings.grpc.port)
+    checks: list[WorkersCheck | RedisCheck | NationalDatabaseCheck] = [
+        WorkersCheck(target=target, workers=settings.workers.count)
+    ]
+    if settings.redis.url:
+        checks.append(RedisCheck(url=settings.redis.url))
+    if settings.national_db.url:
+        checks.append(NationalDatabaseCheck(url=settings.national_db.url))
+    return checks
+
+
+async def _open_admin(settings: Settings, services: Sequence[AdminService], stack: AsyncExitStack) -> None:
+    # A second control process must fail loudly, not share the port.
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    for service in services:
+        service.join(server)
+    reflection.enable_server_reflection((*(one.name for one in services), reflection.SERVICE_NAME), server)
+    try:
+        server.add_insecure_port(listening(settings.admin.host, settings.admin.port))
+    except RuntimeError as error:
+        raise PortUnavailableError(
+            f"port {settings.admin.port} on {settings.admin.host} (admin.port) cannot be opened"
+        ) from error
+    await server.start()
+    stack.push_async_callback(server.stop, DRAIN_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""A whole gateway on fakes: everything of `gateway`, nothing of `adapters` but what lives in memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from adapters.layered_cache import LayeredIdentityCache
+from adapters.memory_cache import MemoryIdentityCache
+from adapters.memory_limiter import MemoryLimiter
+from dancu.audit.v1.audit_record_pb2 import AuditRecord
+from dancu.citizen.v1 import citizen_pb2, citizen_service_pb2
+from dancu.common.v1 import common_pb2
+from gateway.accounts.model import Account, AccountStatus, ApiKey, LimitNode, Limits, Policy
+from gateway.audit.tokens import Tokens
+from gateway.calls.admit import InFlight
+from gateway.calls.authenticate import hash_of_secret
+from gateway.calls.call_log import CallLog
+from gateway.calls.methods import public_methods
+from gateway.calls.pipeline import Pipeline
+from gateway.calls.record import Recorder
+from gateway.citizens.records import Records
+from gateway.errors import GatewayError, Reason
+from gateway.model import Call, Reply, Secret, VersionedSecret
+from tests.fakes.clock import FakeClock
+from tests.fakes.journal import MemoryJournal
+from tests.fakes.national_db import FakeNationalDatabase
+
+LOOKUP = "dancu.citizen.v1.CitizenService/LookupCitizen"
+SECRET = "A" * 43
+PURPOSE = common_pb2.Purpose(procedure_code="1.004222", dossier_code="H01-1", officer_id="cb-17")
+EVERYTHING = frozenset({"*"})
+UNLIMITED = Limits()
+FULL = Policy(version=7, methods=EVERYTHING, fields=EVERYTHING, procedures=EVERYTHING)
+
+
+@dataclass
+class Observed:
+    """`gateway.ports.CallObserver` that keeps what it was told."""
+
+    finished: list[dict[str, Any]] = field(default_factory=list)
+    started: int = 0
+    cache: list[tuple[str, str]] = field(default_factory=list)
+
+    def call_started(self) -> None:
+        self.started += 1
+
+    def call_finished(self, **told: Any) -> None:
+        self.finished.append(told)
+
+    def cache_request(self, *, layer: str, result: str) -> None:
+        self.cache.append((layer, result))
+
+    def degraded(self, dependency: str, *, is_degraded: bool) -> None:
+        pass
+
+
+class FakeGateway:
+    """The pipeline with its parts in reach."""
+
+    def __init__(self, *, policy: Policy = FULL, limits: Limits = UNLIMITED, in_flight: int = 100) -> None:
+        self.clock = FakeClock()
+        self.journal = MemoryJournal(origin="test-w0")
+        self.national_db = FakeNationalDatabase(self.clock)
+        self.observed = Observed()
+        self.tokens = Tokens(VersionedSecret(3, Secret(b"t" * 32)))
+        self._pepper = Secret(b"p" * 32)
+        self._keys: dict[str, ApiKey] = {}
+        self.allow(policy=policy, limits=limits)
+        self.cache = LayeredIdentityCache(
+            l1=MemoryIdentityCache(clock=self.clock, entries=100, ttl_seconds=3600, negative_ttl_seconds=60),
+            l2=MemoryIdentityCache(clock=self.clock, entries=100, ttl_seconds=3600, negative_ttl_seconds=60),
+            observer=self.observed,
+        )
+        self.recorder = Recorder(journal=self.journal, tokens=self.tokens, clock=self.clock)
+        records = Records(cache=self.cache, national_db=self.national_db, clock=self.clock, timeout_seconds=3)
+        ids = itertools.count(1)
+        self.pipeline = Pipeline(
+            methods=public_methods(records=records, clock=self.clock, allow_test_numbers=True),
+            directory=self,
+            pepper=self._pepper,
+            in_flight=InFlight(ceiling=in_flight),
+            limiter=MemoryLimiter(clock=self.clock),
+            recorder=self.recorder,
+            observer=self.observed,
+            log=CallLog(clock=self.clock),
+            clock=self.clock,
+            new_id=lambda: f"made-{next(ids)}",
+        )
+
+    def allow(
+        self,
+        *,
+        policy: Policy = FULL,
+        limits: Limits = UNLIMITED,
+        status: AccountStatus = AccountStatus.ACTIVE,
+        not_after: float | None = None,
+    ) -> None:
+        """Replace the one account and its key."""
+        nodes = (LimitNode("organisation:01", "01", Limits()), LimitNode("account:01/test", "01", limits))
+        account = Account("01/test", "01", status, policy, nodes)
+        hashed = hash_of_secret(SECRET, pepper=self._pepper)
+        self._keys["testkey"] = ApiKey("testkey", hashed, account, not_after)
+
+    @property
+    def records(self) -> list[AuditRecord]:
+        """What stands in the journal."""
+        return [AuditRecord.FromString(payload) for payload in self.journal.payloads]
+
+    def key(self, key_id: str) -> ApiKey | None:
+        return self._keys.get(key_id)
+
+    async def call(self, request: bytes, method: str = LOOKUP, deadline: float | None = None, **metadata: str) -> Reply:
+        headers = {"authorization": f"Bearer dck_testkey_{SECRET}"} | {
+            name.replace("_", "-"): value for name, value in metadata.items()
+        }
+        return await self.pipeline(Call(method, request, headers, "192.0.2.7", deadline))
+
+    async def lookup(self, number: str, **fields: Any) -> citizen_service_pb2.LookupCitizenResponse:
+        reply = await self.call(lookup_request(number, **fields).SerializeToString())
+        return citizen_service_pb2.LookupCitizenResponse.FromString(reply.response)
+
+
+def lookup_request(
+    number: str, *, mask: tuple[str, ...] = (), staleness: float | None = None, **fields: Any
+) -> citizen_service_pb2.LookupCitizenRequest:
+    request = citizen_service_pb2.LookupCitizenRequest(**({"purpose": PURPOSE} | fields))
+    if len(number) == 9:
+        request.legacy_number = number
+    else:
+        request.personal_number = number
+    request.read_mask.paths.extend(mask)
+    if staleness is not None:
+        request.max_staleness.FromMilliseconds(int(staleness * 1000))
+    return request
+
+
+def policy(**changes: Any) -> Policy:
+    return replace(FULL, **changes)
+
+
+def claims(name: str, year: int, month: int = 0, day: int = 0) -> citizen_pb2.Claims:
+    birth_date = common_pb2.BirthDate(year=year)
+    if month:
+        birth_date.month = month
+    if day:
+        birth_date.day = day
+    return citizen_pb2.Claims(full_name=name, birth_date=birth_date)
+
+
+@contextmanager
+def refused(kind: str, reason: Reason) -> Iterator[list[GatewayError]]:
+    """The block is refused with this kind and reason; the list then holds the refusal."""
+    caught: list[GatewayError] = []
+    with pytest.raises(GatewayError) as raised:
+        yield caught
+    caught.append(raised.value)
+    assert (raised.value.kind, raised.value.reason) == (kind, reason)
