@@ -114,7 +114,8 @@ def moment(wire: dict[str, Any], key: str) -> datetime:
 
 def _set_places(citizen: citizen_pb2.Citizen, wire: dict[str, Any]) -> None:
     registered = _object(wire, "NoiDangKyKhaiSinh")
-    citizen.birth_registration.province_code = _matching(wire, "SoDinhDanh", _DIGITS_12)[:3]
+    # Old codes are two digits in addresses and three in personal numbers; registration is told as numbers tell it.
+    citizen.birth_registration.province_code = f"0{_text(registered, 'MaTinh')}"
     citizen.birth_registration.province_name = _text(registered, "TenTinh")
     for key, address in (
         ("QueQuan", citizen.home_town),

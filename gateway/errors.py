@@ -55,6 +55,8 @@ class Reason(enum.IntEnum):
     DEADLINE_EXCEEDED = 24
     INTERNAL = 25
     CERTIFICATE_MISMATCH = 26
+    RECEIPT_NOT_FOUND = 27
+    CHECKPOINT_PENDING = 28
 
 
 @dataclass(frozen=True, slots=True)

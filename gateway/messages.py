@@ -122,4 +122,12 @@ MESSAGES: dict[Reason, Message] = {
         "The gateway failed; give its operators the request identifier.",
         "Cổng gặp lỗi; hãy gửi mã yêu cầu cho đơn vị vận hành.",
     ),
+    Reason.RECEIPT_NOT_FOUND: Message(
+        "There is no such record of this account.",
+        "Không có bản ghi như vậy của tài khoản này.",
+    ),
+    Reason.CHECKPOINT_PENDING: Message(
+        "No signed checkpoint covers the record yet; retry after the time stated.",
+        "Chưa có điểm kiểm đã ký bao trùm bản ghi; hãy gọi lại sau thời gian được nêu.",
+    ),
 }

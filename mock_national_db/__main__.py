@@ -129,8 +129,7 @@ async def _serve(app: web.Application, options: argparse.Namespace) -> None:
         await stop.wait()
     finally:
         await runner.cleanup()
-        if options.unix_socket is not None:
-            options.unix_socket.unlink(missing_ok=True)
+    _remove_socket(options)
 
 
 async def _listen(runner: web.AppRunner, options: argparse.Namespace) -> str:
@@ -139,7 +138,7 @@ async def _listen(runner: web.AppRunner, options: argparse.Namespace) -> str:
         if path is not None:
             _require_free(path)
             await web.UnixSite(runner, str(path)).start()
-            path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+            os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)  # noqa: PTH101  once, before anything is served
             return f"unix:{path}"
         await web.TCPSite(runner, options.host, options.port).start()
     except (OSError, OverflowError) as error:
@@ -148,6 +147,11 @@ async def _listen(runner: web.AppRunner, options: argparse.Namespace) -> str:
         raise StartError(f"cannot listen on {place}: {reason}") from None
     host, port = runner.addresses[0][:2]
     return f"http://{host}:{port}"
+
+
+def _remove_socket(options: argparse.Namespace) -> None:
+    if options.unix_socket is not None:
+        options.unix_socket.unlink(missing_ok=True)
 
 
 def _require_free(path: Path) -> None:

@@ -197,9 +197,9 @@ def _civil_act(value: Any) -> MaritalStatus:
 
 def _code(low: int, high: int) -> Callable[[Any], str]:
     def rule(value: Any) -> str:
-        if isinstance(value, str) and len(value) == 2 and value.isascii() and value.isdigit():
-            if low <= int(value) <= high:
-                return value
+        two_digits = isinstance(value, str) and len(value) == 2 and value.isascii() and value.isdigit()
+        if two_digits and low <= int(value) <= high:
+            return str(value)
         raise ValueError(f"phải là mã hai chữ số từ {low:02d} đến {high:02d}")
 
     return rule

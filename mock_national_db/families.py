@@ -52,6 +52,7 @@ class Chances:
     men_too_many: float = 0.0
 
     def happens(self, chance: float) -> bool:
+        """Tell whether something of this chance happens."""
         return self.uniform() < chance
 
     def between(self, low: int, high: int) -> int:
@@ -63,6 +64,7 @@ class Chances:
         return Sex.MALE if self.uniform() < 0.5 - self.men_too_many / 40 else Sex.FEMALE
 
     def note(self, sex: int) -> None:
+        """Count a person towards the balance."""
         self.men_too_many += 1.0 if sex == Sex.MALE else -0.99
 
 

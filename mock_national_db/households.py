@@ -72,7 +72,9 @@ def choose_head(members: Iterable[Kin], *, year: int) -> Kin:
     return max(members, key=standing)
 
 
-def relation_to_head(member: Kin, head: Kin, kin: Mapping[int, Kin]) -> Relation:
+def relation_to_head(  # noqa: PLR0911  a table of cases
+    member: Kin, head: Kin, kin: Mapping[int, Kin]
+) -> Relation:
     """Return how `member` is related to `head`; `kin` holds at least the ties of both families."""
     if member.who == head.who:
         return Relation.HEAD

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 import structlog
@@ -31,6 +31,7 @@ from mock_national_db.store import FEED_LIMIT, Store
 
 MAX_BODY_BYTES: Final = 256 * 1024
 _DISCONNECT_POLL_SECONDS: Final = 0.25
+_CODES: Final = {404: "KHONG_CO_DUONG_DAN", 405: "SAI_PHUONG_THUC", 413: "QUA_LON"}
 _READY: Final = orjson.dumps({"TrangThai": "SAN_SANG"})
 
 _log = structlog.get_logger("mock_national_db")
@@ -54,8 +55,15 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
 
 
-Act = Callable[[bytes, bool], Awaitable[Answer]]
-"""Answers the body of a request; with True it answers with somebody else's record."""
+class Asked(NamedTuple):
+    """A request as it reaches whoever answers it."""
+
+    body: bytes
+    wrong: bool
+    """Answer with somebody else's record."""
+
+
+Act = Callable[[Asked], Awaitable[Answer]]
 
 
 def create_app(
@@ -126,23 +134,23 @@ class _Exchange:
         app.on_shutdown.append(self._let_go)
         return app
 
-    async def _citizen(self, body: bytes, wrong: bool) -> Answer:
-        return self._lookups.citizen(requests.lookup(body), wrong=wrong)
+    async def _citizen(self, asked: Asked) -> Answer:
+        return self._lookups.citizen(requests.lookup(asked.body), wrong=asked.wrong)
 
-    async def _batch(self, body: bytes, wrong: bool) -> Answer:
-        return self._lookups.batch(requests.batch(body), wrong=wrong)
+    async def _batch(self, asked: Asked) -> Answer:
+        return self._lookups.batch(requests.batch(asked.body), wrong=asked.wrong)
 
-    async def _household(self, body: bytes, wrong: bool) -> Answer:
-        return self._lookups.household(requests.household(body), wrong=wrong)
+    async def _household(self, asked: Asked) -> Answer:
+        return self._lookups.household(requests.household(asked.body), wrong=asked.wrong)
 
-    async def _submit(self, body: bytes, _wrong: bool) -> Answer:
+    async def _submit(self, asked: Asked) -> Answer:
         try:
-            return self._changes.submit(change_requests.read(body))
+            return self._changes.submit(change_requests.read(asked.body))
         except KeyReusedError:
             raise RefusedError(409, "KHOA_DA_DUNG") from None
 
-    async def _read(self, body: bytes, _wrong: bool) -> Answer:
-        return await self._changes.read(requests.feed(body))
+    async def _read(self, asked: Asked) -> Answer:
+        return await self._changes.read(requests.feed(asked.body))
 
     def _serve(self, endpoint: str, act: Act) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -160,7 +168,7 @@ class _Exchange:
                 instead = await self._instead(request, fault)
                 if instead is not None:
                     return instead
-            answer = await act(await request.read(), fault is Fault.WRONG_CITIZEN)
+            answer = await act(Asked(await request.read(), wrong=fault is Fault.WRONG_CITIZEN))
             tally.citizens += answer.citizens
             payload = orjson.dumps(answer.body)
             return replies.whole(payload) if fault is None else await self._spoilt(request, fault, payload)
@@ -253,17 +261,14 @@ async def _as_json(
         return replies.error(400, "YEU_CAU_SAI", invalid.violations)
     except RefusedError as refused:
         return replies.error(refused.status, refused.code)
-    except web.HTTPRequestEntityTooLarge:
-        return replies.error(413, "QUA_LON")
-    except web.HTTPNotFound:
-        return replies.error(404, "KHONG_CO_DUONG_DAN")
-    except web.HTTPMethodNotAllowed as refused:
-        response = replies.error(405, "SAI_PHUONG_THUC")
-        response.headers["Allow"] = refused.headers["Allow"]
+    except web.HTTPException as refused:
+        response = replies.error(refused.status, _CODES.get(refused.status, "YEU_CAU_SAI"))
+        if "Allow" in refused.headers:
+            response.headers["Allow"] = refused.headers["Allow"]
         return response
     except ConnectionResetError:
         raise  # The caller left; aiohttp closes what remains.
-    except Exception as accident:
+    except Exception as accident:  # noqa: BLE001  the last resort of a server
         # The message may quote the request, so only the kind and the place are told.
         trace = accident.__traceback__
         while trace is not None and trace.tb_next is not None:

@@ -110,7 +110,7 @@ def day(value: date) -> str:
 
 def moment(value: datetime) -> str:
     """Return yyyyMMddHHmmss; `value` is in Vietnam time."""
-    return "%04d%02d%02d%02d%02d%02d" % value.timetuple()[:6]
+    return "%04d%02d%02d%02d%02d%02d" % value.timetuple()[:6]  # noqa: UP031  a third of the time of strftime
 
 
 def changed_fields(before: Json, after: Json) -> tuple[str, ...]:

@@ -96,13 +96,14 @@ def _free_ports(wanted: Sequence[Wanted]) -> dict[str, int]:
 def _probe(one: Wanted, probes: ExitStack) -> int:
     """Bind as a stranger would. All probes stay open until the last, so that no port is found free twice.
 
-    SO_REUSEADDR overlooks connections of an earlier run in TIME_WAIT but no listener; without SO_REUSEPORT a
-    listener that has it is seen too.
+    SO_REUSEADDR overlooks connections of an earlier run in TIME_WAIT but no listener, which is why the probe listens:
+    so it is seen by the next probe. Without SO_REUSEPORT a listener that has it is seen too.
     """
     probe, address = _socket_for(one, one.port)
     probes.enter_context(probe)
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     probe.bind(address)
+    probe.listen(1)
     port: int = probe.getsockname()[1]
     return port
 

@@ -32,6 +32,7 @@ def policy_to_json(policy: Policy) -> dict[str, Any]:
         "identity_check": policy.identity_check,
         "staleness_ceiling_seconds": policy.staleness_ceiling.total_seconds(),
         "stale_if_error_seconds": None if policy.stale_if_error is None else policy.stale_if_error.total_seconds(),
+        "confidential_until": policy.confidential_until,
     }
 
 
@@ -48,4 +49,5 @@ def policy_from_json(stored: Mapping[str, Any], *, version: int) -> Policy:
         identity_check=stored["identity_check"],
         staleness_ceiling=timedelta(seconds=stored["staleness_ceiling_seconds"]),
         stale_if_error=None if stale is None else timedelta(seconds=stale),
+        confidential_until=stored.get("confidential_until"),
     )

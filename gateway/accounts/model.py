@@ -66,6 +66,8 @@ class Policy:
     """The oldest copy this account may be given."""
     stale_if_error: timedelta | None = None
     """How old a copy may be when the national database is unavailable; None forbids it."""
+    confidential_until: float | None = None
+    """Until when (seconds since the epoch) this account's lookups are kept from the lists shown to citizens."""
 
 
 @dataclass(frozen=True, slots=True)

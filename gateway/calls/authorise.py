@@ -15,20 +15,23 @@ def authorise(account: Account, method: Method, question: Question, *, peer: str
     policy = account.policy
     if not may_call_from(policy, peer):
         raise PermissionDeniedError(Reason.NETWORK_NOT_ALLOWED)
-    if not may_call(policy, method.scope):
+    if not may_call(account, method):
         raise PermissionDeniedError(Reason.METHOD_NOT_GRANTED, metadata={"scope": method.scope})
-    if not may_ask_for(policy, question.purpose.procedure_code):
-        raise PermissionDeniedError(Reason.PURPOSE_NOT_GRANTED)
-    if policy.officer_required and not question.purpose.officer_id:
-        raise PermissionDeniedError(Reason.OFFICER_UNKNOWN)
+    if question.purpose is not None:
+        if not may_ask_for(policy, question.purpose.procedure_code):
+            raise PermissionDeniedError(Reason.PURPOSE_NOT_GRANTED)
+        if policy.officer_required and not question.purpose.officer_id:
+            raise PermissionDeniedError(Reason.OFFICER_UNKNOWN)
     forbidden = first_path_not_granted(policy.fields, (path for path in question.fields if path != EVERYTHING))
     if forbidden is not None:
         raise PermissionDeniedError(Reason.FIELD_NOT_GRANTED, metadata={"field": forbidden})
 
 
-def may_call(policy: Policy, scope: str) -> bool:
-    """Whether the scope is granted."""
-    return EVERYTHING in policy.methods or scope in policy.methods
+def may_call(account: Account, method: Method) -> bool:
+    """Whether the method is granted: by role on the admin port, by scope elsewhere. No scope grants an admin method."""
+    if method.admin_roles:
+        return account.admin_role in method.admin_roles
+    return EVERYTHING in account.policy.methods or method.scope in account.policy.methods
 
 
 def may_call_from(policy: Policy, peer: str) -> bool:

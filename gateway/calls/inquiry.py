@@ -26,7 +26,8 @@ class Question:
     """The citizens asked for, in order."""
     fields: tuple[str, ...]
     """Paths asked for; empty or `*` means all that are granted."""
-    purpose: common_pb2.Purpose
+    purpose: common_pb2.Purpose | None
+    """None for methods that disclose nothing of a citizen and so need none."""
     request_id: str
     """As stated in the message; may be empty."""
 
@@ -71,6 +72,8 @@ class Method:
     parse: Callable[[bytes], Question]
     """Raises `InvalidRequestError` with every violation."""
     handle: Callable[[Question, Inquiry], Awaitable[Answer]]
+    admin_roles: frozenset[str] = frozenset()
+    """The roles that may call it, for methods of the admin port; empty for public ones."""
 
 
 @dataclass(slots=True)

@@ -51,7 +51,7 @@ class Recorder:
 
         Raises `UnavailableError` (AUDIT_UNAVAILABLE): the caller MUST NOT answer.
         """
-        return await self._durably(inquiry, [self._payload(inquiry, disclosure) for disclosure in answer.disclosures])
+        return await self._durably(inquiry, self._payloads(inquiry, answer.disclosures))
 
     async def refused(self, inquiry: Inquiry, reason: Reason) -> Sequence[Receipt]:
         """Record a refusal of a known account; limit refusals are counted and return no receipt.
@@ -90,13 +90,16 @@ class Recorder:
     def _refusals(self, inquiry: Inquiry, reason: Reason) -> list[bytes]:
         subjects = inquiry.question.subjects if inquiry.question is not None else ()
         if inquiry.method.audit is AuditClass.PER_CALL or not subjects:
-            return [self._payload(inquiry, Disclosure(None, outcome=reason))]
-        return [
-            self._payload(inquiry, Disclosure(subject, outcome=reason, source=inquiry.source)) for subject in subjects
-        ]
+            return self._payloads(inquiry, [Disclosure(None, outcome=reason)])
+        return self._payloads(
+            inquiry, [Disclosure(subject, outcome=reason, source=inquiry.source) for subject in subjects]
+        )
 
-    def _payload(self, inquiry: Inquiry, disclosure: Disclosure) -> bytes:
-        return self._record(inquiry, disclosure).SerializeToString()
+    def _payloads(self, inquiry: Inquiry, disclosures: Sequence[Disclosure]) -> list[bytes]:
+        records = [self._record(inquiry, disclosure) for disclosure in disclosures]
+        for record in records[1:]:
+            record.continuation = True
+        return [record.SerializeToString() for record in records]
 
     def _record(self, inquiry: Inquiry, disclosure: Disclosure) -> AuditRecord:
         account = inquiry.account
@@ -118,7 +121,7 @@ class Recorder:
         seconds = int(inquiry.arrived)
         record.time.seconds = seconds
         record.time.nanos = int((inquiry.arrived - seconds) * 1e9)
-        if inquiry.question is not None:
+        if inquiry.question is not None and inquiry.question.purpose is not None:
             _set_purpose(record, inquiry.question.purpose)
         if disclosure.subject is not None:
             record.subject_token = self._tokens.of(disclosure.subject)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +28,11 @@ class Fault:
     call: str | None
     skip: int
     kind: str
+
+
+FAULTS: dict[str, Callable[[], BaseException]] = {"io": io_error, "full": disk_full, "crash": CrashedError}
+KEEP = Fault(None, 0, "none")
+"""Leave the faults that are set."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,10 @@ class World:
     def append(self, sizes: Sequence[int], fault: Fault | None) -> None:
         assert self.log is not None
         assert self.faulty is not None
-        self.faulty.heal()
-        if fault is not None:
-            error = {"io": io_error(), "full": disk_full(), "crash": CrashedError()}[fault.kind]
-            self.faulty.fail(fault.call, error, skip=fault.skip)
+        if fault is not KEEP:
+            self.faulty.heal()
+        if fault is not None and fault is not KEEP:
+            self.faulty.fail(fault.call, FAULTS[fault.kind](), skip=fault.skip)
         self.serial += 1
         payloads = [(b"%d.%d " % (self.serial, at)).ljust(size, b".") for at, size in enumerate(sizes)]
         try:
@@ -159,6 +164,35 @@ def live(steps: Sequence[Step], seed: int) -> None:
 def test_acknowledged_records_survive_any_failure(steps: Sequence[Step], seed: int) -> None:
     """P1: what was answered for is on disk, through I/O errors, full disks, kills and power cuts in any order."""
     live(steps, seed)
+
+
+SCRIPT = [Step([8], None, None), Step([40, 8], None, None), Step([120, 120, 120], None, None), Step([8], None, None)]
+
+
+def _calls_of_script() -> int:
+    world = World(random.Random(0))
+    world.start()
+    for step in SCRIPT:
+        world.append(step.sizes, None)
+    assert world.log is not None
+    assert world.faulty is not None
+    world.log.close()
+    return len(world.faulty.calls)
+
+
+@pytest.mark.parametrize("kind", ["io", "full", "crash"])
+@pytest.mark.parametrize("power", [False, True], ids=["kill", "power-cut"])
+def test_every_single_call_may_fail(kind: str, *, power: bool) -> None:
+    """Each system call of the write path in turn: a fault that is never tried is a fault that is never handled."""
+    for number in range(_calls_of_script()):
+        world = World(random.Random(number))
+        world.start()
+        assert world.faulty is not None
+        world.faulty.fail(None, FAULTS[kind](), skip=number)
+        for step in SCRIPT:
+            world.append(step.sizes, KEEP)
+        world.stop(Stop(power=power, clean=True))
+        world.check_end()
 
 
 @pytest.mark.hammer

@@ -13,7 +13,7 @@ import typer
 from dancu.cli.settings import settings_in_force
 
 _MASK = "****"
-_PASSWORD_IN_URL = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^/@\s]*?:)[^/\s]*(?P<after>@)", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^/@\s]*?:).*(?P<after>@)", re.IGNORECASE)
 _SECRET_IN_QUERY = re.compile(r"(?P<before>[?&][^=&]*(?:password|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
 
 

@@ -52,6 +52,7 @@ class AuditRecord(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
+    CONTINUATION_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position in the journal of its origin, from 0 without gaps. Set by the journal."""
     request_id: _builtins.str
@@ -92,6 +93,8 @@ class AuditRecord(_message.Message):
     """How many refusals this record stands for, where they are counted together; 0 and 1 both mean one."""
     trace_id: _builtins.bytes
     """Trace identifier of the caller's `traceparent`, 16 bytes, where one came."""
+    continuation: _builtins.bool
+    """Whether this is a further citizen of a call that another record opened: a call is counted by the record without it."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the call arrived."""
@@ -125,10 +128,11 @@ class AuditRecord(_message.Message):
         policy_version: _builtins.int = ...,
         count: _builtins.int = ...,
         trace_id: _builtins.bytes = ...,
+        continuation: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "count", b"count", "credential_id", b"credential_id", "data_age_millis", b"data_age_millis", "dossier", b"dossier", "fields", b"fields", "index", b"index", "latency_micros", b"latency_micros", "legal_basis", b"legal_basis", "method", b"method", "officer", b"officer", "organisation", b"organisation", "outcome", b"outcome", "peer", b"peer", "policy_version", b"policy_version", "procedure", b"procedure", "request_id", b"request_id", "source", b"source", "subject_key_version", b"subject_key_version", "subject_token", b"subject_token", "time", b"time", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "continuation", b"continuation", "count", b"count", "credential_id", b"credential_id", "data_age_millis", b"data_age_millis", "dossier", b"dossier", "fields", b"fields", "index", b"index", "latency_micros", b"latency_micros", "legal_basis", b"legal_basis", "method", b"method", "officer", b"officer", "organisation", b"organisation", "outcome", b"outcome", "peer", b"peer", "policy_version", b"policy_version", "procedure", b"procedure", "request_id", b"request_id", "source", b"source", "subject_key_version", b"subject_key_version", "subject_token", b"subject_token", "time", b"time", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

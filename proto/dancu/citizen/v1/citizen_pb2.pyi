@@ -218,11 +218,9 @@ class BirthRegistration(_message.Message):
     PROVINCE_CODE_FIELD_NUMBER: _builtins.int
     PROVINCE_NAME_FIELD_NUMBER: _builtins.int
     province_code: _builtins.str
-    """Three-digit code of one of the 63 provinces as numbered for personal numbers before 1 July 2025;
-    097 to 099 are unassigned and mark test data.
-    """
+    """Three-digit code of one of the 63 provinces as personal numbers write it, for example "001"."""
     province_name: _builtins.str
-    """Name of that province at the time of registration; empty for test codes."""
+    """Name of that province at the time of registration."""
     def __init__(
         self,
         *,

@@ -76,6 +76,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL: a defect of the gateway. The request identifier leads its operators to the cause."""
     ERROR_REASON_CERTIFICATE_MISMATCH: _ErrorReason.ValueType  # 26
     """UNAUTHENTICATED: the certificate presented is not the one of the account."""
+    ERROR_REASON_RECEIPT_NOT_FOUND: _ErrorReason.ValueType  # 27
+    """NOT_FOUND: there is no such record, or it is another account's."""
+    ERROR_REASON_CHECKPOINT_PENDING: _ErrorReason.ValueType  # 28
+    """UNAVAILABLE: no checkpoint covers the record yet; google.rpc.RetryInfo says when one will."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason of a refusal. It travels as google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_
@@ -136,4 +140,8 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 25
 """INTERNAL: a defect of the gateway. The request identifier leads its operators to the cause."""
 ERROR_REASON_CERTIFICATE_MISMATCH: ErrorReason.ValueType  # 26
 """UNAUTHENTICATED: the certificate presented is not the one of the account."""
+ERROR_REASON_RECEIPT_NOT_FOUND: ErrorReason.ValueType  # 27
+"""NOT_FOUND: there is no such record, or it is another account's."""
+ERROR_REASON_CHECKPOINT_PENDING: ErrorReason.ValueType  # 28
+"""UNAVAILABLE: no checkpoint covers the record yet; google.rpc.RetryInfo says when one will."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
