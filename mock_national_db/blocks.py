@@ -34,7 +34,8 @@ VARIANTS: Final = 500
 PLAN_SIZE: Final = BLOCK_SIZE * VARIANTS
 NOBODY: Final = 255
 NO_LEGACY: Final = 0xFFFF
-_MOVED_HOUSEHOLDS: Final = 0.12
+_MOVE_FROM_CROWDED: Final = 0.25
+_MOVE_FROM_EMPTY: Final = 0.04
 _SHARED_LEGACY: Final = 0.003
 
 
@@ -199,8 +200,9 @@ class _Draftsman:
     def _residence(self, origin: int, people: int) -> int:
         """Return where a household lives: where its family comes from, or where people are wanting most."""
         place = NEW_OF_OLD[origin]
-        if self._chances.happens(_MOVED_HOUSEHOLDS):
-            total = sum(self._residents)
+        total = sum(self._residents) + people
+        crowded = self._residents[place] + people > NEW_SHARES[place] * total
+        if self._chances.happens(_MOVE_FROM_CROWDED if crowded else _MOVE_FROM_EMPTY):
             wanting = [share * total - held for share, held in zip(NEW_SHARES, self._residents, strict=True)]
             place = wanting.index(max(wanting))
         self._residents[place] += people

@@ -86,6 +86,7 @@ class FileJournal:
         self._arrived = 0
         # Written by the writer thread only.
         self._taken = 0
+        self._in_hand: list[_Call] = []
         self._available = False
         self._last_probe = -self._probe_seconds
         # The loop signals once `_arrived` reaches this; either thread may put it back to never, see `_wait`.
@@ -233,8 +234,8 @@ class FileJournal:
             if self._loop is not None:
                 # On the loop, after any append under way there: nobody waits for ever, nobody is told yes.
                 self._on_loop(self._refuse_rest)
-            self._log.close()
             self._started.set()
+            self._log.close()
 
     def _serve(self) -> None:
         if not self._wait(self._taken + 1, None):
@@ -249,8 +250,10 @@ class FileJournal:
                 self._wait(self._taken + wanted, left)
         calls = self._take()
         if calls:
+            self._in_hand = calls
             self._company.committed(len(calls))
             self._commit(calls)
+            self._in_hand = []
 
     def _endure(self) -> None:
         """The disk fails: refuse what slipped in, and try again when it is time."""
@@ -365,4 +368,4 @@ class FileJournal:
                 future.set_exception(error())
 
     def _refuse_rest(self) -> None:
-        self._reject(self._take(), partial(JournalUnavailableError, "the journal is closed"))
+        self._reject(self._in_hand + self._take(), partial(JournalUnavailableError, "the journal is closed"))

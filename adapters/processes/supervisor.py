@@ -82,8 +82,6 @@ def _installer() -> Installer:
 
 async def _up(settings: Settings, installer: Installer | None, table: Table, console: Console) -> int:
     signals = StopSignals()
-    os.umask(0o077)
-    _allow_many_files()
     with ExitStack() as held:
         try:
             binary = _preflight(settings)
@@ -94,6 +92,8 @@ async def _up(settings: Settings, installer: Installer | None, table: Table, con
         except (workspace.WorkspaceError, valkey.ValkeyMissingError) as error:
             return _refuse(console, str(error))
         held.callback(space.close)
+        os.umask(0o077)
+        _allow_many_files()
         installer = installer or _installer()
         try:
             token_file = _mock_token(settings, space, installer)

@@ -80,8 +80,9 @@ class FakeGateway:
         self.recorder = Recorder(journal=self.journal, tokens=self.tokens, clock=self.clock)
         records = Records(cache=self.cache, national_db=self.national_db, clock=self.clock, timeout_seconds=3)
         ids = itertools.count(1)
+        self.methods = public_methods(records=records, clock=self.clock, allow_test_numbers=True)
         self.pipeline = Pipeline(
-            methods=public_methods(records=records, clock=self.clock, allow_test_numbers=True),
+            methods=self.methods,
             directory=self,
             pepper=self._pepper,
             in_flight=InFlight(ceiling=in_flight),

@@ -50,8 +50,4 @@ class Table:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        supervisor.up(
-            Settings(**json.loads(sys.argv[1])), installer=Installer(), table=Table(Path(sys.argv[2]))
-        )
-    )
+    sys.exit(supervisor.up(Settings(**json.loads(sys.argv[1])), installer=Installer(), table=Table(Path(sys.argv[2]))))

@@ -52,9 +52,15 @@ class Supervised:
     """`argv` running, its output in files of `folder`."""
 
     def __init__(
-        self, argv: Sequence[str], *, folder: Path, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> None:
         """Variables of an outer installation are kept away; `environment` is added."""
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._out_path, self._err_path = folder / "stdout", folder / "stderr"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("DANCU_")}

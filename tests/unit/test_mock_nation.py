@@ -5,6 +5,7 @@ import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -21,6 +22,7 @@ from mock_national_db.permutation import Permutation
 
 POPULATION = 100_000_000
 INDEXES = st.integers(0, POPULATION - 1)
+PROPERTY = settings(max_examples=80, deadline=None)
 
 
 @pytest.fixture(scope="module", params=list(NumberingScheme))
@@ -39,7 +41,13 @@ def one_plan(tested: Nation) -> list[Person]:
     return [tested.person(index) for index in range(PLAN_SIZE)]
 
 
-@given(left=st.integers(1, 40), right=st.integers(1, 40), tweak=st.integers(0, 2**40), key=st.binary(min_size=1, max_size=32))
+@PROPERTY
+@given(
+    left=st.integers(1, 40),
+    right=st.integers(1, 40),
+    tweak=st.integers(0, 2**40),
+    key=st.binary(min_size=1, max_size=32),
+)
 def test_a_permutation_meets_every_number_once_and_can_be_undone(left: int, right: int, tweak: int, key: bytes) -> None:
     """Numbers are told apart only because two people can never be given the same one."""
     permutation = Permutation(key=key, left=left, right=right)
@@ -52,11 +60,12 @@ def test_a_permutation_scatters_neighbours() -> None:
     """A number must not give away the next one: guessed neighbours are how registers get enumerated."""
     permutation = Permutation(key=b"scatter", left=1500, right=2000)
     image = [permutation.forward(value, 190) for value in range(2000)]
-    steps = [abs(a - b) for a, b in zip(image, image[1:], strict=False)]
+    steps = [abs(a - b) for a, b in pairwise(image)]
     assert sum(step < 1000 for step in steps) < 10
     assert image != [permutation.forward(value, 191) for value in range(2000)]
 
 
+@PROPERTY
 @given(index=INDEXES)
 def test_number_and_index_lead_to_each_other(nation: Nation, index: int) -> None:
     """The map is a bijection on the valid numbers: every person is found by their number, and nobody else is."""
@@ -66,6 +75,7 @@ def test_number_and_index_lead_to_each_other(nation: Nation, index: int) -> None
     assert nation.index_of(number) == index
 
 
+@PROPERTY
 @given(number=st.from_regex(r"09[789][0-9]{9}", fullmatch=True) | st.from_regex(r"0[0-9]{11}", fullmatch=True))
 def test_every_number_is_nobodys_or_its_holders(nation: Nation, number: str) -> None:
     """The other direction of the bijection: a number found belongs to the person it finds."""
@@ -84,6 +94,7 @@ def test_numbers_do_not_depend_on_how_large_the_nation_is(tested: Nation) -> Non
     assert village.number(1000) is None
 
 
+@PROPERTY
 @given(index=INDEXES)
 def test_a_legacy_number_leads_back_to_its_holder(nation: Nation, index: int) -> None:
     """Old dossiers know people by the nine digits only."""
@@ -127,14 +138,6 @@ def test_test_numbers_belong_to_no_province_and_realistic_ones_to_that_of_birth_
         assert number[4:6] == f"{year:02d}"
 
 
-@given(index=INDEXES)
-@settings(max_examples=50)
-def test_a_citizen_is_equal_to_itself_in_another_process_of_the_nation(tested: Nation, index: int) -> None:
-    """Nothing is stored, so a restart must invent exactly the same people."""
-    assert Nation(population=POPULATION, seed=1).person(index) == tested.person(index) if index % 25 == 0 else True
-    assert tested.person(index) == tested.person(index)
-
-
 def test_a_citizen_is_equal_to_itself_after_a_restart(tested: Nation) -> None:
     """Another process, with other hash seeds, must invent exactly the same people."""
     indexes = [0, 1, 39, 40, 20_000, 31_415_926, POPULATION - 1]
@@ -144,7 +147,10 @@ def test_a_citizen_is_equal_to_itself_after_a_restart(tested: Nation) -> None:
     )
     for hash_seed in ("1", "2"):
         run = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, check=True, env={**os.environ, "PYTHONHASHSEED": hash_seed}
+            [sys.executable, "-c", script],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
         )
         assert orjson.loads(run.stdout) == [wire.citizen(tested.person(index)) for index in indexes]
 
@@ -155,7 +161,7 @@ def test_the_generation_goes_up_when_the_people_change() -> None:
     digest = hashlib.sha256()
     for index in range(0, 10_000, 7):
         digest.update(orjson.dumps(wire.citizen(nation.person(index))))
-    assert {GENERATION: digest.hexdigest()} == {1: "GOLDEN"}
+    assert {GENERATION: digest.hexdigest()} == {1: "642d768d922c402a2f650bf2fbbf8f544afa3907c0c40191673a51d055378117"}
 
 
 def test_another_seed_is_another_nation(tested: Nation) -> None:
@@ -164,6 +170,7 @@ def test_another_seed_is_another_nation(tested: Nation) -> None:
     assert not {tested.number(i) for i in range(1000)} & {other.number(i) for i in range(1000)}
 
 
+@PROPERTY
 @given(index=INDEXES)
 def test_household_members_agree_with_each_other(tested: Nation, index: int) -> None:
     """A household lookup shows the same house, head and family whoever of them is asked about."""
@@ -188,6 +195,7 @@ def test_household_members_agree_with_each_other(tested: Nation, index: int) -> 
     assert head.alive
 
 
+@PROPERTY
 @given(index=INDEXES)
 def test_relatives_agree_with_each_other(tested: Nation, index: int) -> None:
     """Spouses name each other, children bear the father's surname, parents are 18 to 46 years older."""
@@ -225,6 +233,7 @@ def _record(nation: Nation, number: str | None) -> Person:
     return nation.person(index)
 
 
+@PROPERTY
 @given(index=INDEXES)
 def test_the_national_record_is_clean(tested: Nation, index: int) -> None:
     """Dirt belongs to the registries: here text is NFC, codes exist, and old and new codes are not mixed."""
@@ -247,7 +256,7 @@ def test_the_provinces_weigh_what_the_register_says(one_plan: list[Person]) -> N
     lived_in = Counter(p.permanent_residence.province_code for p in one_plan)
     for code, unit in NEW_PROVINCES.items():
         share = (unit.population_thousands or 0) / total
-        assert lived_in[code] / len(one_plan) == pytest.approx(share, rel=0.12), unit.name
+        assert lived_in[code] / len(one_plan) == pytest.approx(share, abs=0.002), unit.name
 
 
 def test_the_nation_looks_like_a_nation(one_plan: list[Person]) -> None:
@@ -272,8 +281,8 @@ def test_the_nation_looks_like_a_nation(one_plan: list[Person]) -> None:
 
 def test_a_nation_may_end_in_the_middle_of_a_family() -> None:
     """Any population is allowed: households keep their heads, and nobody beyond the end is listed or numbered."""
-    for population in range(1, 2 * BLOCK_SIZE + 1, 3):
-        nation = Nation(population=population, seed=3) if population < 12 else _cut(population)
+    for population in (1, 2, 6, BLOCK_SIZE - 3, BLOCK_SIZE + 1, BLOCK_SIZE + 11):
+        nation = Nation(population=population, seed=3)
         numbers = {nation.number(index) for index in range(population)}
         for index in range(population):
             person = nation.person(index)
@@ -282,13 +291,6 @@ def test_a_nation_may_end_in_the_middle_of_a_family() -> None:
             assert bool(members) is person.alive
             for relative in _relatives(person):
                 assert relative is None or relative in numbers
-
-
-def _cut(population: int, _kept: dict[int, Nation] = {}) -> Nation:  # noqa: B006  drawn once, cut many times
-    nation = _kept.setdefault(0, Nation(population=2 * BLOCK_SIZE, seed=3))
-    nation.population = nation.numbering.population = population
-    nation.number.cache_clear()
-    return nation
 
 
 def _relatives(person: Person) -> Iterator[str | None]:

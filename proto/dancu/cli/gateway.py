@@ -47,13 +47,23 @@ def environment(data_dir: Path | None, process: Mapping[str, str] | None = None)
     """The environment together with `demo.env`.
 
     A directory that was named wins over the environment, since it is the nearer instruction; the one that merely
-    lies here fills in what the environment leaves open. Raises OSError where the named file cannot be read.
+    lies here fills in what the environment leaves open. Where the named file cannot be read, says so and exits with 1.
     """
     told = {name: value for name, value in (os.environ if process is None else process).items() if value}
     if data_dir is not None:
-        return told | read_env_file(data_dir / _ENV_FILE)
+        return told | _read_named(data_dir)
     default = Path(told.get("DANCU_DATA_DIR", DEFAULT_DATA_DIR)) / _ENV_FILE
     return (read_env_file(default) if os.access(default, os.R_OK) else {}) | told
+
+
+def _read_named(data_dir: Path) -> dict[str, str]:
+    path = data_dir / _ENV_FILE
+    try:
+        return read_env_file(path)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not text"
+        complain(f"{path}: {why}; the first `dancu up --data-dir {data_dir}` makes this file")
+        raise typer.Exit(1) from None
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -89,9 +99,6 @@ def gateway(
         client = Client(target=target, key=key, timeout_seconds=timeout_seconds, environment=environment(data_dir))
     except ConfigurationError as error:
         complain(str(error))
-        raise typer.Exit(1) from None
-    except OSError as error:
-        complain(f"{error.filename}: {error.strerror}; the first `dancu up --data-dir {data_dir}` makes this file")
         raise typer.Exit(1) from None
     with client:
         try:
