@@ -13,6 +13,7 @@ from array import array
 from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import shake_128
 from itertools import chain, count
 from struct import iter_unpack
@@ -75,8 +76,9 @@ class Plan:
     """Ordinal → its places: one, or two where a number was given out twice."""
 
 
+@lru_cache(2)
 def draw_plan(seed: bytes) -> Plan:
-    """Return the plan for `seed`; the same for ever."""
+    """Return the plan for `seed`; the same for ever, so the last two are remembered (half a megabyte each)."""
     return _Draftsman(seed).plan()
 
 

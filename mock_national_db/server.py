@@ -162,7 +162,7 @@ class _Exchange:
             if verdict is not None:
                 fault = verdict.fault
                 if fault is not None:
-                    tally.faults[fault] += 1
+                    tally.faults[fault.value] += 1
                 if verdict.delay_seconds:
                     await asyncio.sleep(verdict.delay_seconds)
                 instead = await self._instead(request, fault)

@@ -36,7 +36,7 @@ class RetryPolicy:
             bound = min(self.longest_pause_seconds, self.first_pause_seconds * 2.0 ** (attempt - 1))
             pause = bound * (0.5 + 0.5 * chance)
             return pause if pause < remaining_seconds else None
-        asked = 0.0
+        asked = refused.retry_after.total_seconds()
         if asked >= remaining_seconds:
             return None
         return asked + chance * min(0.25 * asked + self.first_pause_seconds, 0.5 * (remaining_seconds - asked))
