@@ -290,11 +290,14 @@ def _merged(files: Sequence[str]) -> list[Metric]:
 
 
 def _is_sound(path: Path) -> bool:
+    """Whether the library can read the file and go on writing it: it believes the length in the first four bytes."""
     try:
+        with path.open("rb") as file:
+            (used,) = struct.unpack("i", file.read(4))
         _merged([str(path)])
     except _DAMAGE:
         return False
-    return True
+    return 0 <= int(used) <= path.stat().st_size
 
 
 def _reserve(path: Path, size: int) -> None:

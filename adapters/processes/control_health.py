@@ -26,7 +26,8 @@ TIMEOUT_SECONDS = 2.0
 MAX_AGE_SECONDS = 1.0
 """A report is kept this long, so that asking often costs the dependencies nothing."""
 
-_MAX_WORKER_ATTEMPTS = 8
+_ATTEMPTS_PER_WORKER = 8
+_MAX_WORKER_ATTEMPTS = 32
 
 
 class DependencyGoneError(Exception):
@@ -145,7 +146,7 @@ class WorkersCheck:
     def __init__(self, *, target: str, workers: int) -> None:
         """`target` is `host:port`; `workers` share it, and the kernel chooses one for each new connection."""
         self._target = target
-        self._attempts = min(2 * workers, _MAX_WORKER_ATTEMPTS)
+        self._attempts = min(_ATTEMPTS_PER_WORKER * workers, _MAX_WORKER_ATTEMPTS)
 
     async def look(self) -> str:
         """Ask over new connections until one worker serves."""

@@ -207,12 +207,18 @@ def verify_consistency(
     if not path:
         raise ProofError("the consistency path is empty")
     # A first tree that is one complete subtree is itself the deepest node.
-    rest = list(path) if first & (first - 1) else [first_root, *path]
+    nodes = path if first & (first - 1) else [first_root, *path]
+    if _both_roots(first, second, nodes) != (first_root, second_root):
+        raise ProofError("the two trees are not consistent")
+
+
+def _both_roots(first: int, second: int, nodes: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Steps 4 to 6 of RFC 9162 §2.1.4.2: the roots of both trees as the proof has them."""
     fn, sn = first - 1, second - 1
     while fn & 1:
         fn, sn = fn >> 1, sn >> 1
-    old = new = rest[0]
-    for node in rest[1:]:
+    old = new = nodes[0]
+    for node in nodes[1:]:
         if sn == 0:
             raise ProofError("the consistency path is too long")
         if fn & 1 or fn == sn:
@@ -224,8 +230,7 @@ def verify_consistency(
         fn, sn = fn >> 1, sn >> 1
     if sn != 0:
         raise ProofError("the consistency path is too short")
-    if old != first_root or new != second_root:
-        raise ProofError("the two trees are not consistent")
+    return old, new
 
 
 def _split(size: int) -> int:

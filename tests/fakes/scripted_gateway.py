@@ -109,7 +109,7 @@ class ScriptedGateway(CitizenServiceServicer):
         if isinstance(step, Refusal):
             details = (("grpc-status-details-bin", _status(step).SerializeToString()),) if step.reason else ()
             await context.abort(step.code, step.message, (*step.trailing, *details))
-            raise AssertionError("abort raises")
+            raise AssertionError("abort raises")  # noqa: TRY004  not about the type of the step
         if not isinstance(step, LookupCitizenResponse):
             step = await step()
         context.set_trailing_metadata(

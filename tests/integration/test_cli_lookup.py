@@ -333,8 +333,10 @@ def test_an_interrupt_ends_quietly_with_130() -> None:
     assert (process.returncode, out, err) == (130, b"", b"")
 
 
-def test_a_reader_that_left_is_no_error() -> None:
-    """`dancu … | head` is everyday work."""
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_left_is_no_error(unbuffered: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dancu … | head` is everyday work, whether the loss is noticed by a write or by the last flush."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     read, write = os.pipe()
     os.close(read)
     with running(ScriptedGateway()) as target:

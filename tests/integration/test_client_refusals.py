@@ -49,6 +49,10 @@ NOT_FOUND = Refusal(
 )
 
 
+GARBLED = b"\x1a\x2f\x0a\x28type.googleapis.com/google.rpc.ErrorInfo\x12\x03\xff\xff\xff"
+"""A google.rpc.Status whose one detail says that it is an ErrorInfo and is not."""
+
+
 async def hang_for_a_minute() -> LookupCitizenResponse:
     await asyncio.sleep(60)
     return found()
@@ -106,7 +110,7 @@ def test_a_blocking_refusal_is_the_same() -> None:
     assert caught.value.request_id == "r-refused"
 
 
-@pytest.mark.parametrize("raw", [b"", b"\xff\xff\xff", b"\x1a\x06\x0a\x01x\x12\x01\xff"])
+@pytest.mark.parametrize("raw", [b"", b"\xff\xff\xff", b"\x1a\x06\x0a\x01x\x12\x01\xff", GARBLED])
 async def test_unreadable_details_leave_the_bare_status(raw: bytes) -> None:
     """A proxy may mangle details; the refusal must arrive all the same."""
 

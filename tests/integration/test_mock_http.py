@@ -89,7 +89,7 @@ async def test_a_shared_legacy_number_tells_only_how_many_hold_it(mock: Mock, na
     """Two people, one number: neither may be disclosed until name and birth date tell them apart."""
     legacies = [nation.numbering.legacy_number_of(index) for index in range(POPULATION)]
     shared = next(one for one in legacies if one and len(nation.indexes_of_legacy(one)) == 2)
-    body = {"MaYeuCau": "r-1", "SoCMND": shared}
+    body: dict[str, Any] = {"MaYeuCau": "r-1", "SoCMND": shared}
     assert await mock.post("/v1/citizens/lookup", body) == {"MaYeuCau": "r-1", "KetQua": "NHIEU_NGUOI", "SoNguoi": 2}
     person = nation.person(nation.indexes_of_legacy(shared)[1])
     body |= {"HoVaTen": person.full_name.upper(), "NgayThangNamSinh": wire.birth_date(person.birth_date)}

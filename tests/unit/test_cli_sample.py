@@ -14,6 +14,7 @@ import pytest
 from adapters.national_db_wire import citizen_from_wire
 from dancu.cli import main
 from dancu.client import message_to_json
+from gateway.settings import MockSettings
 from mock_national_db import NumberingScheme, wire
 from mock_national_db import sample as people
 
@@ -38,7 +39,8 @@ def sampled(capsys: pytest.CaptureFixture[str], *flags: str) -> list[dict[str, o
     return [json.loads(line) for line in told.out.splitlines()]
 
 
-def expected(count: int, *, population: int, seed: int = 2026, scheme: str = "test") -> list[dict[str, object]]:
+def expected(count: int, *, population: int, seed: int | None = None, scheme: str = "test") -> list[dict[str, object]]:
+    seed = MockSettings().seed if seed is None else seed
     chosen = people(count, population=population, seed=seed, numbering=NumberingScheme(scheme))
     return [dict(message_to_json(citizen_from_wire(wire.citizen(person)))) for person in chosen]
 
@@ -101,8 +103,9 @@ def test_a_directory_without_an_installation_is_named(capsys: pytest.CaptureFixt
     assert "nowhere/demo.env" in capsys.readouterr().err
 
 
-def test_a_reader_that_left_is_no_error() -> None:
+def test_a_reader_that_left_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """`dancu sample … | head` is everyday work."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", "")
     command = [sys.executable, "-m", "dancu", "sample", "-n", "2000", "--json", "--population", "10000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +96,26 @@ def test_the_module_runs_as_the_command_does() -> None:
     )
     assert run.returncode == 2
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_one_line_and_a_failure(unbuffered: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script that saves a list must learn that it is not saved."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    with Path("/dev/full").open("wb") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "dancu", "check-config"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert run.returncode == 1
+    assert run.stderr == "dancu: No space left on device\n"
+
+
+def test_closed_streams_are_no_defect() -> None:
+    """Some service managers start their children without any."""
+    command = f'exec "{sys.executable}" -m dancu check-config >&- 2>&-'
+    assert subprocess.run(["sh", "-c", command], timeout=60, check=False).returncode == 0

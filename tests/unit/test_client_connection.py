@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +145,14 @@ def test_each_channel_has_a_connection_of_its_own_and_loopback_uses_no_web_proxy
     assert here.channel_options(0) != here.channel_options(1)
     assert ("grpc.enable_http_proxy", 0) in here.channel_options(0)
     assert ("grpc.enable_http_proxy", 0) not in away.channel_options(0)
+
+
+def test_the_library_stands_alone() -> None:
+    """Whoever calls the gateway installs gRPC and protobuf, not the gateway's own dependencies."""
+    program = (
+        "import sys, dancu.client\n"
+        "foreign = {'gateway', 'adapters', 'mock_national_db', 'typer', 'rich', 'pydantic', 'aiohttp', 'redis'}\n"
+        "print(sorted(foreign & {name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout == "[]\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -169,14 +170,14 @@ def test_an_inclusion_proof_fails_for_anything_it_was_not_made_for(size: int, da
     index = data.draw(st.integers(0, size - 1))
     records = data_of(size)
     path = inclusion_proof(index, size, Nodes(records))
-    true = {
+    true: dict[str, Any] = {
         "index": index,
         "size": size,
         "leaf": leaf_hash(records[index]),
         "path": path,
         "root": naive_root(records),
     }
-    lies = [
+    lies: list[dict[str, Any]] = [
         {"leaf": leaf_hash(b"another")},
         {"root": leaf_hash(b"another")},
         {"index": data.draw(st.integers(0, size - 1).filter(lambda other: other != index))},
@@ -188,7 +189,7 @@ def test_an_inclusion_proof_fails_for_anything_it_was_not_made_for(size: int, da
     ]
     for lie in lies:
         with pytest.raises(ProofError):
-            verify_inclusion(**(true | lie))  # type: ignore[arg-type]
+            verify_inclusion(**(true | lie))
 
 
 @given(st.integers(2, 130), st.data())
@@ -197,14 +198,14 @@ def test_a_consistency_proof_fails_for_anything_it_was_not_made_for(second: int,
     first = data.draw(st.integers(1, second - 1))
     records = data_of(second)
     path = consistency_proof(first, second, Nodes(records))
-    true = {
+    true: dict[str, Any] = {
         "first": first,
         "second": second,
         "first_root": naive_root(records[:first]),
         "second_root": naive_root(records),
         "path": path,
     }
-    lies = [
+    lies: list[dict[str, Any]] = [
         {"first_root": leaf_hash(b"another")},
         {"second_root": leaf_hash(b"another")},
         {"first": second + 1},
@@ -217,7 +218,7 @@ def test_a_consistency_proof_fails_for_anything_it_was_not_made_for(second: int,
     ]
     for lie in lies:
         with pytest.raises(ProofError):
-            verify_consistency(**(true | lie))  # type: ignore[arg-type]
+            verify_consistency(**(true | lie))
 
 
 def test_every_tree_continues_the_empty_one_and_itself() -> None:

@@ -8,10 +8,12 @@ Exit codes: 0 done, 1 refused or failed, 2 usage, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 # A citizen's number may have been typed in groups.
 _DIGITS = re.compile(r"\d{3,}")
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         from dancu.cli.app import app
 
-        _write_utf8()
+        _prepare_streams()
         try:
             code = get_command(app).main(args=arguments, prog_name="dancu", standalone_mode=False)
         except typer.TyperException as mistake:
@@ -36,8 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in {errno.EPIPE, errno.ENOSPC}:
+            raise
         _let_go_of_stdout()
+        if error.errno == errno.ENOSPC:
+            sys.stderr.write(f"dancu: {error.strerror}\n")
         return 1
     return code if isinstance(code, int) else 0
 
@@ -53,8 +59,13 @@ def _usage(mistake: Exception) -> int:
     return code if isinstance(code, int) else 2
 
 
-def _write_utf8() -> None:
-    """Names have diacritics whatever the locale; a terminal that cannot show one shows a mark instead."""
+def _prepare_streams() -> None:
+    """Names have diacritics whatever the locale; a terminal that cannot show one shows a mark instead.
+
+    A stream that was closed before the start (`>&-`) takes what is written and keeps nothing.
+    """
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  lives as long as we do
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  the same
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -54,7 +54,7 @@ class RetryBudget:
     scheme is that of gRPC's retry throttling (gRFC A6). Safe to share between threads.
     """
 
-    def __init__(self, *, capacity: float = 100.0, earned: float = 0.1) -> None:
+    def __init__(self, *, capacity: float = 1000.0, earned: float = 0.1) -> None:
         self._capacity = capacity
         self._earned = earned
         self._tokens = capacity
