@@ -45,9 +45,20 @@ def prepare(settings: Settings, *, grpc_target: str, admin_target: str) -> None:
                 engine,
                 pepper=pepper.secret,
                 env_file=settings.data_dir / "demo.env",
-                targets={"DANCU_TARGET": grpc_target, "DANCU_ADMIN_TARGET": admin_target},
+                targets={"DANCU_TARGET": grpc_target, "DANCU_ADMIN_TARGET": admin_target} | _mock(settings),
             )
         finally:
             await engine.dispose()
 
     asyncio.run(accounts())
+
+
+def _mock(settings: Settings) -> dict[str, str]:
+    """What `dancu sample` must know to show people whom this very mock holds."""
+    if not settings.mock.enabled:
+        return {}
+    return {
+        "DANCU_MOCK__POPULATION": str(settings.mock.population),
+        "DANCU_MOCK__SEED": str(settings.mock.seed),
+        "DANCU_MOCK__NUMBERING": settings.mock.numbering,
+    }

@@ -15,16 +15,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as UnreadableVariableError
 
 CLIENT_VARIABLES = frozenset(
-    {
-        "DANCU_TARGET",
-        "DANCU_API_KEY",
-        "DANCU_BENCH_KEY",
-        "DANCU_ADMIN_KEY",
-        "DANCU_ADMIN_TARGET",
-        "DANCU_CONFIG",
-    }
+    f"DANCU_{name}"
+    for name in (
+        *("TARGET", "API_KEY", "BENCH_KEY", "ADMIN_KEY", "ADMIN_TARGET", "CONFIG"),
+        *("TLS", "TLS_CA", "TLS_CERT", "TLS_KEY"),
+    )
 )
 """Variables of the same prefix that belong to the client library and the command line, not to the settings."""
 
@@ -237,6 +235,8 @@ def load_settings(config: Path | None = None) -> Settings:
         settings = Settings(**table)
     except ValidationError as error:
         mistakes += [_told(detail) for detail in error.errors()]
+    except UnreadableVariableError as error:
+        mistakes.append(f"the environment: {error}")
     if mistakes:
         raise SettingsError(mistakes)
     return settings

@@ -112,12 +112,27 @@ def scan(view: memoryview, start: int, chain: int, leaf_hashes: list[bytes] | No
 
 def count(view: memoryview, start: int, end: int) -> int:
     """How many frames begin in `view[start:end]`, which MUST have been scanned before."""
-    position, frames = start, 0
-    unpack = _WORD.unpack_from
+    return len(offsets(view, start, end))
+
+
+def offsets(view: memoryview, start: int, end: int) -> list[int]:
+    """Where the frames in `view[start:end]` begin, which MUST have been scanned before."""
+    found: list[int] = []
+    unpack, position = _WORD.unpack_from, start
     while position < end:
+        found.append(position)
         position += FRAME_HEADER_BYTES + unpack(view, position + 4)[0]
-        frames += 1
-    return frames
+    return found
+
+
+def first_frames(view: memoryview, frames: int) -> memoryview:
+    """The part of `view` that at most `frames` frames take, by their lengths alone; nothing is checked."""
+    position, stop = 0, len(view)
+    unpack = _WORD.unpack_from
+    while frames > 0 and position + FRAME_HEADER_BYTES <= stop:
+        position += FRAME_HEADER_BYTES + unpack(view, position + 4)[0]
+        frames -= 1
+    return view[:position] if position <= stop else view
 
 
 def payloads(view: memoryview, start: int, end: int) -> Iterator[memoryview]:

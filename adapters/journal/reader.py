@@ -13,7 +13,15 @@ from pathlib import Path
 
 from adapters.journal.disk import Disk, OsDisk
 from adapters.journal.errors import JournalDamagedError
-from adapters.journal.frames import FRAME_HEADER_BYTES, MAX_RECORD_BYTES, count, payloads, scan
+from adapters.journal.frames import (
+    FRAME_HEADER_BYTES,
+    MAX_RECORD_BYTES,
+    count,
+    first_frames,
+    offsets,
+    payloads,
+    scan,
+)
 from adapters.journal.mark import trusted_mark
 from adapters.journal.segments import (
     LOCK_NAME,
@@ -37,6 +45,18 @@ class StoredRecord:
     """The stored bytes: what the leaf hash is taken of."""
 
 
+@dataclass(frozen=True, slots=True)
+class LeafBlock:
+    """Leaf hashes of durable records that follow one another in one segment."""
+
+    first_index: int
+    leaf_hashes: list[bytes]
+    sequence: int
+    """Of the segment."""
+    offsets: list[int]
+    """Where each record's frame begins in the segment (unpacked)."""
+
+
 @dataclass(slots=True)
 class _Place:
     """Where in the journal the reader stands."""
@@ -50,6 +70,16 @@ class _Place:
     """All bytes of an archived segment."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Whole, checked frames the reader has just moved over."""
+
+    first_index: int
+    sequence: int
+    offset: int
+    view: memoryview
+
+
 class JournalReader:
     """A cursor over one journal, from a given index on. Holds no file open between calls."""
 
@@ -61,7 +91,7 @@ class JournalReader:
 
     @property
     def next_index(self) -> int:
-        """Index of the record the next `read` begins with."""
+        """Index of the record the next call begins with."""
         return self._next_index
 
     def read(self, max_records: int = 1000) -> list[StoredRecord]:
@@ -70,36 +100,54 @@ class JournalReader:
         Raises `JournalDamagedError` where bytes that should be records are not, or the records at the cursor have
         been removed by retention; `OSError` where a file cannot be read.
         """
-        try:
-            return self._read(max_records)
-        except FileNotFoundError:
-            # Archived between two calls: the same bytes have another name now.
-            self._place = None
-            return self._read(max_records)
+        block = self._next_block(max_records, None)
+        if block is None:
+            return []
+        found = payloads(block.view, 0, len(block.view))
+        return [StoredRecord(block.first_index + at, bytes(payload)) for at, payload in enumerate(found)]
 
-    def _read(self, max_records: int) -> list[StoredRecord]:
-        while True:
-            place = self._place or self._locate()
-            if place is None:
-                return []
-            limit, follower = self._limit(place)
-            while place.index < self._next_index and place.offset < limit:
-                self._advance(place, limit, self._next_index - place.index)
-            if limit > place.opened.end:
-                # Only with durable records: an empty last segment may be replaced by a file of the same name.
-                self._place = place
-            if place.offset < limit:
-                return self._read_from(place, limit, max_records)
-            if follower is None:
-                return []
-            if follower.first_index != place.index:
-                raise JournalDamagedError(f"{follower}: the records before it end with {place.index - 1}")
-            self._place = None
+    def read_leaves(self, max_records: int = 4096) -> LeafBlock | None:
+        """The leaf hashes of what `read` would give; None where the reader has caught up. Raises what `read` does."""
+        leaf_hashes: list[bytes] = []
+        block = self._next_block(max_records, leaf_hashes)
+        if block is None:
+            return None
+        starts = [block.offset + at for at in offsets(block.view, 0, len(block.view))]
+        return LeafBlock(block.first_index, leaf_hashes, block.sequence, starts)
 
     def __iter__(self) -> Iterator[StoredRecord]:
         """All records that are durable when the end is reached."""
         while records := self.read():
             yield from records
+
+    def _next_block(self, max_records: int, leaf_hashes: list[bytes] | None) -> _Block | None:
+        try:
+            return self._find_block(max_records, leaf_hashes)
+        except FileNotFoundError:
+            # Archived between two calls: the same bytes have another name now.
+            self._place = None
+            return self._find_block(max_records, leaf_hashes)
+
+    def _find_block(self, max_records: int, leaf_hashes: list[bytes] | None) -> _Block | None:
+        while True:
+            place = self._place or self._locate()
+            if place is None:
+                return None
+            limit, follower = self._limit(place)
+            while place.index < self._next_index and place.offset < limit:
+                self._advance(place, limit, self._next_index - place.index, None)
+            if limit > place.opened.end:
+                # Only with durable records: an empty last segment may be replaced by a file of the same name.
+                self._place = place
+            if place.offset < limit:
+                block = self._advance(place, limit, max_records, leaf_hashes)
+                self._next_index = place.index
+                return block
+            if follower is None:
+                return None
+            if follower.first_index != place.index:
+                raise JournalDamagedError(f"{follower}: the records before it end with {place.index - 1}")
+            self._place = None
 
     def _locate(self) -> _Place | None:
         """The start of the segment that holds the cursor; None where the journal is empty."""
@@ -143,29 +191,20 @@ class JournalReader:
                 return other
         return None
 
-    def _read_from(self, place: _Place, limit: int, max_records: int) -> list[StoredRecord]:
-        index = place.index
-        found = [bytes(payload) for payload in self._advance(place, limit, max_records)]
-        self._next_index = place.index
-        return [StoredRecord(index + at, data) for at, data in enumerate(found)]
-
-    def _advance(self, place: _Place, limit: int, max_records: int) -> list[memoryview]:
-        """Move over up to `max_records` frames of one block and give their payloads."""
-        block = memoryview(self._block(place, limit))
-        scanned = scan(block, 0, place.chain)
+    def _advance(self, place: _Place, limit: int, max_records: int, leaf_hashes: list[bytes] | None) -> _Block:
+        """Move over up to `max_records` frames, as many as one read brings."""
+        view = first_frames(memoryview(self._read_block(place, limit)), max_records)
+        scanned = scan(view, 0, place.chain, leaf_hashes)
         if scanned.end == 0:
             flaw = scanned.flaw.value if scanned.flaw else "nothing is there"
             raise JournalDamagedError(f"{place.name}: record {place.index} at byte {place.offset}: {flaw}")
-        end, chain = scanned.end, scanned.chain
-        if count(block, 0, end) > max_records:
-            end, chain = _nth_end(block, max_records)
-        found = list(payloads(block, 0, end))
-        place.offset += end
-        place.chain = chain
-        place.index += len(found)
-        return found
+        block = _Block(place.index, place.name.sequence, place.offset, view[: scanned.end])
+        place.index += count(view, 0, scanned.end)
+        place.offset += scanned.end
+        place.chain = scanned.chain
+        return block
 
-    def _block(self, place: _Place, limit: int) -> bytes:
+    def _read_block(self, place: _Place, limit: int) -> bytes:
         """Bytes from the cursor on that hold at least one frame, where the segment does."""
         size = min(limit - place.offset, max(_BLOCK_BYTES, FRAME_HEADER_BYTES + MAX_RECORD_BYTES))
         if place.unpacked is not None:
@@ -175,15 +214,6 @@ class JournalReader:
             return self._disk.read(fd, size, place.offset)
         finally:
             self._disk.close(fd)
-
-
-def _nth_end(block: memoryview, frames: int) -> tuple[int, int]:
-    """End and CRC of the `frames`-th frame of a scanned block."""
-    position = 0
-    for _ in range(frames):
-        start = position
-        position += FRAME_HEADER_BYTES + int.from_bytes(block[start + 4 : start + 8], "little")
-    return position, int.from_bytes(block[start : start + 4], "little")
 
 
 def journals_in(root: Path) -> list[Path]:

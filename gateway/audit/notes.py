@@ -231,6 +231,6 @@ def _parse_signature(line: str) -> Signature:
         decoded = base64.b64decode(blob, validate=True)
     except (binascii.Error, ValueError) as error:
         raise NoteError("a signature is not base64") from error
-    if len(decoded) <= _ID_BYTES:
-        raise NoteError("a signature is too short")
+    if len(decoded) <= _ID_BYTES or base64.b64encode(decoded).decode() != blob:
+        raise NoteError("a signature is too short, or not in its one form")
     return Signature(name, decoded[:_ID_BYTES], decoded[_ID_BYTES:])

@@ -25,7 +25,7 @@ from tests.integration.conftest import GatewayUp
 
 SERVICE = "dancu.citizen.v1.CitizenService"
 CALLERS = 200
-SECONDS = float(os.environ.get("DANCU_TEST_LOAD_SECONDS") or 6)
+SECONDS = float(os.environ.get("LOAD_SECONDS") or 6)
 
 
 def client(gateway: GatewayUp, key: str = "DANCU_BENCH_KEY", **options: object) -> AsyncClient:

@@ -143,6 +143,27 @@ def test_any_way_of_appending_gives_the_tree_of_the_rfc(first: int, blocks: list
     assert tree.hashes == compact_range(len(data), Nodes(data)).hashes
 
 
+@given(st.integers(0, 700), st.lists(st.integers(1, 600), max_size=4))
+def test_complete_tiles_are_told_once_and_in_order(first: int, blocks: list[int]) -> None:
+    """Stores keep tiles only; one that is missing or wrong would make every later proof wrong."""
+    leaves = [leaf_hash(b"%d" % index) for index in range(first + sum(blocks))]
+    tree = CompactRange()
+    tree.extend(leaves[:first])
+    told: list[tuple[int, bytes]] = []
+    for block in blocks:
+        tree.extend(leaves[tree.size : tree.size + block], lambda level, one: told.append((level, one)))
+    tiles = range(first // 256, len(leaves) // 256)
+    assert told == [(8, root_of(leaves[tile * 256 : tile * 256 + 256])) for tile in tiles]
+
+
+def test_tiles_of_tiles_are_told_too() -> None:
+    """The second level of tiles keeps proofs short once a journal has 65,536 records."""
+    tree = CompactRange()
+    told: list[int] = []
+    tree.extend([bytes(32)] * 65536, lambda level, _: told.append(level))
+    assert told == [8] * 256 + [16]
+
+
 @given(st.integers(1, 130), st.data())
 def test_inclusion_proofs_are_those_of_the_rfc_and_verify(size: int, data: st.DataObject) -> None:
     """A caller proves its own lookup with nothing but this path."""

@@ -127,6 +127,7 @@ def test_no_changed_byte_passes(at: int, flip: int) -> None:
         f"{TEXT}\n— PeterNeumann\n",
         f"{TEXT}\n— PeterNeumann AAAA\n",
         f"{TEXT}\n— PeterNeumann !!!!\n",
+        f"{TEXT}\n{LINE.replace('AM=', 'AN=')}",
         f"{TEXT}\t\n{LINE}",
         f"{TEXT}\n" + LINE * 101,
         "x" * (1 << 20) + NOTE,
