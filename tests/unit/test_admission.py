@@ -71,3 +71,19 @@ async def test_calls_under_way_are_capped_per_account_and_per_worker() -> None:
     gateway.national_db.gate.set()
     await asyncio.gather(*asking)
     assert (await gateway.lookup(AN.personal_number)).citizen == AN
+
+
+async def test_a_count_that_could_not_be_written_joins_the_one_begun_since() -> None:
+    """The next second's refusals arrive before the failed write is known of; neither may swallow the other."""
+    gateway = FakeGateway(limits=Limits(rate=1, burst=1))
+    await gateway.lookup(AN.personal_number)
+    gateway.journal.fail()
+    with refused("RESOURCE_EXHAUSTED", Reason.RATE_LIMITED):
+        await gateway.lookup(AN.personal_number)
+    gateway.recorder.flush()
+    with refused("RESOURCE_EXHAUSTED", Reason.RATE_LIMITED):
+        await gateway.lookup(AN.personal_number)
+    gateway.journal.heal()
+    await asyncio.sleep(0)
+    gateway.recorder.flush()
+    assert [record.count for record in gateway.records] == [0, 2]
