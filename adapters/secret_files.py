@@ -33,7 +33,9 @@ class KeyRing:
         """All versions, the current one last. Raises `SecretMissingError` when there is none."""
         paths = sorted(self._directory.glob("*.key"), key=lambda path: int(path.stem))
         if not paths:
-            raise SecretMissingError(f"{self._directory} holds no key; the first `dancu up` makes one, other machines need a copy of it")
+            raise SecretMissingError(
+                f"{self._directory} holds no key; the first `dancu up` makes one, other machines need a copy of it"
+            )
         return [VersionedSecret(int(path.stem), Secret(_read(path))) for path in paths]
 
     def current(self) -> VersionedSecret:

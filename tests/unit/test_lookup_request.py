@@ -123,7 +123,8 @@ async def test_no_metadata_breaks_the_gateway(metadata: dict[str, str]) -> None:
     """Headers come from strangers."""
     gateway = FakeGateway()
     try:
-        reply = await gateway.call(lookup_request(AN.personal_number, purpose=PURPOSE).SerializeToString(), **metadata)
+        request = lookup_request(AN.personal_number, purpose=PURPOSE).SerializeToString()
+        reply = await gateway.call(request, deadline=None, **metadata)
         trailing = reply.trailing
     except GatewayError as refusal:
         assert refusal.reason is not Reason.INTERNAL  # noqa: PT017
