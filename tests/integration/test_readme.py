@@ -1,0 +1,50 @@
+"""Every command of README is run, as a newcomer would type it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import GatewayUp
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+MADE = [command for command in COMMANDS if command.startswith("make")]
+TYPED = [command for command in COMMANDS if command not in MADE]
+
+
+def test_the_readme_names_the_two_commands_of_a_newcomer() -> None:
+    """Two commands are all a newcomer should need."""
+    assert {"make run", "make test"} <= set(MADE)
+
+
+@pytest.mark.parametrize("command", MADE)
+def test_make_targets_of_the_readme_exist(command: str) -> None:
+    """`make run` and `make test` are run in full by hand and by CI; here make must know them."""
+    dry = subprocess.run([*command.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert dry.returncode == 0, dry.stderr
+
+
+@pytest.mark.parametrize("command", TYPED)
+def test_commands_of_the_readme_work(gateway_up: GatewayUp, tmp_path: Path, command: str) -> None:
+    """A command that fails in a README costs a newcomer's trust."""
+    dancu = Path(sys.executable).with_name("dancu")
+    typed = command.replace(".venv/bin/dancu", str(dancu))
+    environment = dict(os.environ) | gateway_up.demo
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", typed],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
