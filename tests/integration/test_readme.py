@@ -36,7 +36,7 @@ def test_commands_of_the_readme_work(gateway_up: GatewayUp, tmp_path: Path, comm
     """A command that fails in a README costs a newcomer's trust."""
     dancu = Path(sys.executable).with_name("dancu")
     typed = command.replace(".venv/bin/dancu", str(dancu))
-    environment = dict(os.environ) | gateway_up.demo
+    environment = dict(os.environ) | dict(gateway_up.demo)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", typed],
         cwd=tmp_path,
