@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 
@@ -19,13 +21,32 @@ def configure_logs(*, level: str, process: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", Lossy(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
     root = logging.getLogger()
     root.handlers = [_LibraryLines()]
     root.setLevel(logging.WARNING)
+
+
+class Lossy:
+    """A stream whose failures are nobody's: a full disk or a closed pipe must not fail the call that is logged."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """`stream`: where lines go while it takes them."""
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or lose the line."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or lose what was buffered."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class _LibraryLines(logging.Handler):
