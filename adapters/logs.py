@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 from typing import TextIO, cast
 
@@ -12,6 +13,8 @@ import structlog
 
 def configure_logs(*, level: str, process: str) -> None:
     """Set up structlog once per process. Standard-library loggers of libraries join at warning and above."""
+    # grpc's C core writes lines of its own form to standard error; only its errors are worth that.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
