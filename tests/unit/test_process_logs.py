@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from adapters.processes.logs import KEPT, ChildLog
 
@@ -64,21 +63,24 @@ def test_logs_and_their_copies_are_their_owners_alone(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow beyond ten bytes."""
+    """No file may grow beyond ten bytes; for the shortest time, since pytest's own output is a file as well."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_log_that_cannot_be_copied_is_cut_all_the_same(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_a_log_that_cannot_be_copied_is_cut_all_the_same(tmp_path: Path) -> None:
     """On a full disk the space of old logs serves the journal better."""
     log = ChildLog(path=tmp_path / "worker-0.log", max_bytes=1)
     write(log, "longer than the disk allows")
-    request.getfixturevalue("full_disk")
-    assert log.rotate()
+    with full_disk():
+        rotated = log.rotate()
+    assert rotated
     assert contents(tmp_path) == {"worker-0.log": ""}
 
 
