@@ -6,8 +6,6 @@ the codes of Decision 19/2025/QĐ-TTg.
 
 from __future__ import annotations
 
-import secrets
-import string
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +14,13 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.secret_files import write_private
+from adapters.sql.migrate import upgrade
 from adapters.sql.policies import limits_to_json, policy_to_json
-from adapters.sql.tables import accounts, api_keys, directory_state, metadata, organisations
+from adapters.sql.rows import MAPPINGS
+from adapters.sql.tables import accounts, api_keys, directory_state, organisations
+from gateway.accounts.entries import KeyEntry
+from gateway.accounts.keys import KeyMaker
 from gateway.accounts.model import EVERYTHING, AccountStatus, Limits, Policy
-from gateway.calls.authenticate import hash_of_secret
 from gateway.geography.provinces import NEW_PROVINCES
 from gateway.model import Secret
 
@@ -40,7 +41,6 @@ MINISTRIES = {
     "BDTTG": "Bộ Dân tộc và Tôn giáo",
     "NHNN": "Ngân hàng Nhà nước Việt Nam",
 }
-_ALPHABET = string.ascii_letters + string.digits
 _EVERYTHING = frozenset({EVERYTHING})
 _ALL = Policy(version=1, methods=_EVERYTHING, fields=_EVERYTHING, procedures=_EVERYTHING)
 _NOTHING = Policy(version=1, methods=frozenset(), fields=frozenset(), procedures=frozenset())
@@ -74,12 +74,6 @@ KEYED = (
 )
 
 
-def new_key() -> tuple[str, str]:
-    """A key identifier and a secret of 256 bits and more."""
-    key_id = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(12))
-    return key_id, "".join(secrets.choice(_ALPHABET) for _ in range(44))
-
-
 async def ensure_demo(engine: AsyncEngine, *, pepper: Secret, env_file: Path, targets: dict[str, str]) -> None:
     """Create the demo set once; afterwards only `targets` of `env_file` are brought up to date.
 
@@ -87,8 +81,8 @@ async def ensure_demo(engine: AsyncEngine, *, pepper: Secret, env_file: Path, ta
     the lost ones stop working.
     """
     async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-        if await connection.scalar(select(directory_state.c.version)) is None:
+        await upgrade(connection)
+        if await connection.scalar(select(directory_state.c.version)) == 0:
             await _create(connection)
         values = _parse(env_file)
         if any(account.variable not in values for account in KEYED):
@@ -123,24 +117,16 @@ async def _create(connection: AsyncConnection) -> None:
             for account in (*KEYED, *counters)
         ],
     )
-    await connection.execute(insert(directory_state).values(id=1, version=1))
+    await connection.execute(update(directory_state).values(version=1))
 
 
 async def _issue(connection: AsyncConnection, pepper: Secret) -> dict[str, str]:
     issued = {}
     for account in KEYED:
         assert account.variable is not None
-        key_id, secret = new_key()
+        key, issued[account.variable] = KeyMaker(pepper).make(account.name, now=time.time())
         await connection.execute(delete(api_keys).where(api_keys.c.account == account.name))
-        await connection.execute(
-            insert(api_keys).values(
-                key_id=key_id,
-                account=account.name,
-                secret_hash=hash_of_secret(secret, pepper=pepper),
-                created_at=int(time.time()),
-            )
-        )
-        issued[account.variable] = f"dck_{key_id}_{secret}"
+        await connection.execute(insert(api_keys).values(MAPPINGS[KeyEntry].to_row(key)))
     await connection.execute(update(directory_state).values(version=directory_state.c.version + 1))
     return issued
 

@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 
 from adapters.secret_files import (
+    ACCOUNT_SEAL,
     API_KEY_PEPPER,
     CACHE_NAME,
     CACHE_SEAL,
@@ -34,7 +35,7 @@ def prepare(settings: Settings, *, grpc_target: str, admin_target: str) -> None:
     from adapters.demo import ensure_demo  # SQLAlchemy: half of a start-up's imports
     from adapters.sql.engine import open_engine
 
-    for name in (SUBJECT_TOKEN, CACHE_NAME, CACHE_SEAL):
+    for name in (ACCOUNT_SEAL, SUBJECT_TOKEN, CACHE_NAME, CACHE_SEAL):
         key_ring(settings.data_dir, name).ensure()
     pepper = key_ring(settings.data_dir, API_KEY_PEPPER).ensure()
 

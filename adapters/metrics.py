@@ -47,23 +47,24 @@ _RESERVED_BYTES = {"counter": 4 * 1_048_576, "histogram": 1_048_576, "gauge_live
 _DAMAGE = (OSError, RuntimeError, ValueError, LookupError, struct.error)
 
 
-def configure(process_name: str, directory: Path) -> None:
+def configure(process_name: str, directory: Path) -> bool:
     """Keep this process's numbers in files of `directory`; call before the first metric is made.
 
     `process_name` is of `a-z`, `0-9` and `-`, and unique among the processes that run; raises ValueError otherwise.
-    Raises OSError where the files cannot be made: then metrics made later stay in this process's memory, and nobody
-    sees them. The space is reserved at once: a page of a mapped file that finds the disk full would kill the process.
+    False where the files cannot be made, as on a full disk: numbers then stay in this process's memory, unseen, and
+    the process does its work. Their space is reserved at once: a page of a mapped file that finds the disk full would
+    kill the process.
     """
     if not re.fullmatch(r"[a-z0-9-]+", process_name):
         raise ValueError(f"process name {process_name!r} is not of a-z, 0-9 and '-'")
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for kind, size in _RESERVED_BYTES.items():
-        path = directory / f"{kind}_{process_name}.db"
-        if kind.startswith("gauge") or not _is_sound(path):
-            path.unlink(missing_ok=True)
-        _reserve(path, size)
+    try:
+        _make_files(process_name, directory)
+    except OSError:
+        values.ValueClass = values.MutexValue
+        return False
     os.environ[DIRECTORY_VARIABLE] = str(directory)
     values.ValueClass = values.MultiProcessValue(process_identifier=lambda: process_name)  # type: ignore[no-untyped-call]
+    return True
 
 
 def scrape(directory: Path, accept: str = "") -> tuple[bytes, str]:
@@ -120,6 +121,12 @@ class PrometheusObserver:
         refused = Counter(
             "dancu_admission_refused", "Calls refused for a limit or overload.", ("reason",), registry=own
         )
+        would_refuse = Counter(
+            "dancu_admission_shadow_refused",
+            "Calls that a limit in shadow mode would have refused.",
+            ("reason",),
+            registry=own,
+        )
         self._in_flight = Gauge("dancu_in_flight", "Calls under way.", multiprocess_mode="livesum", registry=own)
         self._commit = Histogram(
             "dancu_journal_commit_seconds",
@@ -159,6 +166,7 @@ class PrometheusObserver:
         self._upstream = _Children(upstream)
         self._breaker = _Children(breaker)
         self._refused = _Children(refused)
+        self._would_refuse = _Children(would_refuse)
         self._degraded = _Children(degraded)
 
     def call_started(self) -> None:
@@ -214,6 +222,10 @@ class PrometheusObserver:
             return
         self._flush_is_due = True
         loop.call_later(FLUSH_SECONDS, self.flush)
+
+    def would_refuse(self, reason: str) -> None:
+        """A limit in shadow mode would have refused a call."""
+        self._would_refuse[reason,].inc()
 
     def degraded(self, dependency: str, *, is_degraded: bool) -> None:
         """A dependency is gone, or back."""
@@ -298,6 +310,15 @@ def _is_sound(path: Path) -> bool:
     except _DAMAGE:
         return False
     return 0 <= int(used) <= path.stat().st_size
+
+
+def _make_files(process_name: str, directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for kind, size in _RESERVED_BYTES.items():
+        path = directory / f"{kind}_{process_name}.db"
+        if kind.startswith("gauge") or not _is_sound(path):
+            path.unlink(missing_ok=True)
+        _reserve(path, size)
 
 
 def _reserve(path: Path, size: int) -> None:

@@ -15,6 +15,7 @@ API_KEY_PEPPER = "api-key-pepper"
 SUBJECT_TOKEN = "subject-token"  # noqa: S105  the name of a key ring
 CACHE_NAME = "cache-name"
 CACHE_SEAL = "cache-seal"
+ACCOUNT_SEAL = "account-seal"
 _KEY_BYTES = 32
 
 

@@ -7,31 +7,41 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.admission import open_gate
 from adapters.clock import SystemClock
+from adapters.directory_snapshot import SnapshotFile
 from adapters.journal.writer import FileJournal
 from adapters.layered_cache import LayeredIdentityCache
+from adapters.ledger.file_proofs import FileProofSource
+from adapters.ledger.keys import EverySubjectToken, page_tokens, verifier_keys_folder
+from adapters.ledger.queries import SqlLedger
 from adapters.memory_cache import MemoryIdentityCache
-from adapters.memory_limiter import MemoryLimiter
 from adapters.metrics import PrometheusObserver
 from adapters.national_db_http import HttpNationalDatabase
+from adapters.redis_bell import RedisBell
 from adapters.redis_cache import RedisIdentityCache
 from adapters.redis_lane import RedisLane
-from adapters.redis_limiter import RedisLimiter
-from adapters.secret_files import API_KEY_PEPPER, CACHE_NAME, CACHE_SEAL, SUBJECT_TOKEN, key_ring
+from adapters.secret_files import ACCOUNT_SEAL, API_KEY_PEPPER, CACHE_NAME, CACHE_SEAL, SUBJECT_TOKEN, key_ring
+from adapters.sql.account_store import SqlAccountStore
 from adapters.sql.directory import SqlDirectory
 from adapters.sql.engine import open_engine
-from gateway.accounts.shares import share_among
+from gateway.accounts.keys import KeyMaker
+from gateway.accounts.methods import account_methods, account_request_methods
+from gateway.audit.methods import audit_methods, receipt_methods
 from gateway.audit.stamp import stamp_index
 from gateway.audit.tokens import Tokens
-from gateway.calls.admit import InFlight
+from gateway.calls.admit import Gate
 from gateway.calls.call_log import CallLog
-from gateway.calls.methods import public_methods
+from gateway.calls.inquiry import Method
+from gateway.calls.methods import LOOKUP_SCOPES, public_methods
 from gateway.calls.pipeline import Pipeline
 from gateway.calls.record import Recorder
 from gateway.citizens.records import Records
@@ -41,12 +51,25 @@ from gateway.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
-    """A worker without its transport."""
+class Answering:
+    """A process that answers calls, without its transport."""
 
     pipeline: Pipeline
     methods: tuple[str, ...]
     journal: Journal
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """What every process that answers calls stands on."""
+
+    journal: FileJournal
+    engine: AsyncEngine
+    directory: SqlDirectory
+    recorder: Recorder
+    clock: SystemClock
+    accounts: SqlAccountStore
+    keys: KeyMaker
 
 
 def origin_of(settings: Settings, slot: int) -> str:
@@ -54,90 +77,170 @@ def origin_of(settings: Settings, slot: int) -> str:
     return f"{settings.node}-w{slot}"
 
 
+def control_origin_of(settings: Settings) -> str:
+    """The name of the control process's journal."""
+    return f"{settings.node}-control"
+
+
 @asynccontextmanager
-async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObserver) -> AsyncIterator[Worker]:
-    """Everything behind the transport, closed in reverse order: callers first, the journal last.
+async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObserver) -> AsyncIterator[Answering]:
+    """The public port's side, closed in reverse order: callers first, the journal last.
 
     Raises what makes a start impossible: `SecretMissingError`, `JournalError`, `SQLAlchemyError`, `OSError`.
     """
-    clock = SystemClock()
-    secrets = {name: key_ring(settings.data_dir, name).current() for name in _KEY_RINGS}
     async with AsyncExitStack() as stack:
-        # First in, last out: whatever still runs below can be recorded until the very end.
-        journal = FileJournal.open(
-            settings.data_dir / "journal" / origin_of(settings, slot),
-            origin=origin_of(settings, slot),
-            stamp=stamp_index,
-            segment_bytes=settings.audit.segment_megabytes << 20,
-            gather=timedelta(milliseconds=settings.audit.gather_milliseconds),
-            on_commit=observer.journal_committed,
-        )
-        stack.push_async_callback(journal.close)
-
-        engine = open_engine(settings.database.url, data_dir=settings.data_dir)
-        stack.push_async_callback(engine.dispose)
-        directory = SqlDirectory(engine, on_state=lambda up: observer.degraded("database", is_degraded=not up))
-        await directory.refresh()
-        following = asyncio.create_task(directory.follow())
-        stack.callback(following.cancel)
-
-        lane = RedisLane.connect(
-            settings.redis.url,
-            timeout_seconds=settings.redis.timeout_seconds,
-            on_state=lambda up: observer.degraded("redis", is_degraded=not up),
-        )
-        stack.push_async_callback(lane.close)
-        cache = LayeredIdentityCache(
-            l1=MemoryIdentityCache(
-                clock=clock,
-                entries=settings.cache.l1_entries,
-                ttl_seconds=settings.cache.ttl_seconds,
-                negative_ttl_seconds=settings.cache.negative_ttl_seconds,
-            ),
-            l2=RedisIdentityCache(
-                lane,
-                tokens=Tokens(secrets[CACHE_NAME]),
-                key=secrets[CACHE_SEAL],
-                ttl_seconds=settings.cache.ttl_seconds,
-                negative_ttl_seconds=settings.cache.negative_ttl_seconds,
-            ),
-            observer=observer,
-        )
-        limiter = RedisLimiter(lane, fallback=MemoryLimiter(clock=clock), share=share_among(settings.workers.count))
-
+        lane = _open_lane(stack, settings, observer=observer)
+        core = await _open_core(stack, settings, origin=origin_of(settings, slot), lane=lane, observer=observer)
         national_db = HttpNationalDatabase.open(
             base_url=settings.national_db.url,
             token=_token(settings),
             max_connections=settings.national_db.max_connections,
-            clock=clock,
+            clock=core.clock,
             observer=observer,
         )
         stack.push_async_callback(national_db.close)
         records = Records(
-            cache=cache,
+            cache=_cache(settings, lane, clock=core.clock, observer=observer),
             national_db=national_db,
-            clock=clock,
+            clock=core.clock,
             timeout_seconds=settings.national_db.timeout_seconds,
         )
-        methods = public_methods(records=records, clock=clock, allow_test_numbers=settings.numbers.allow_test)
-        recorder = Recorder(journal=journal, tokens=Tokens(secrets[SUBJECT_TOKEN]), clock=clock)
-        stack.callback(recorder.flush)
-        pipeline = Pipeline(
-            methods=methods,
-            directory=directory,
-            pepper=secrets[API_KEY_PEPPER].secret,
-            in_flight=InFlight(ceiling=settings.workers.max_in_flight),
-            limiter=limiter,
-            recorder=recorder,
-            observer=observer,
-            log=CallLog(clock=clock),
-            clock=clock,
-            new_id=partial(_new_id, 12),
+        methods = public_methods(records=records, clock=core.clock, allow_test_numbers=settings.numbers.allow_test)
+        methods |= _other_public_methods(core, settings)
+        gate = open_gate(stack, settings, lane=lane, engine=core.engine, clock=core.clock, observer=observer)
+        yield _answering(core, settings, methods=methods, gate=gate, observer=observer)
+
+
+@asynccontextmanager
+async def open_control(settings: Settings, *, observer: PrometheusObserver) -> AsyncIterator[Answering]:
+    """The admin port's side, with a journal of its own: operators are on record like everybody else."""
+    async with AsyncExitStack() as stack:
+        # A control process on its own may have no Redis; workers then hear of changes from the database.
+        lane = _open_lane(stack, settings, observer=observer) if settings.redis.url else None
+        core = await _open_core(stack, settings, origin=control_origin_of(settings), lane=lane, observer=observer)
+        scopes = LOOKUP_SCOPES | _scopes(_other_public_methods(core, settings))
+        methods = account_methods(store=core.accounts, keys=core.keys, clock=core.clock, scopes=scopes)
+        methods |= audit_methods(
+            ledger=_ledger(core, settings),
+            proofs=_proofs(settings),
+            page_tokens=page_tokens(settings),
+            subject_tokens=EverySubjectToken(settings.data_dir),
+            scopes=scopes | _scopes(methods),
+            clock=core.clock,
         )
-        yield Worker(pipeline, tuple(methods), journal)
+        gate = open_gate(stack, settings, lane=None, engine=core.engine, clock=core.clock, observer=observer)
+        yield _answering(core, settings, methods=methods, gate=gate, observer=observer)
 
 
-_KEY_RINGS = (API_KEY_PEPPER, SUBJECT_TOKEN, CACHE_NAME, CACHE_SEAL)
+def _open_lane(stack: AsyncExitStack, settings: Settings, *, observer: PrometheusObserver) -> RedisLane:
+    lane = RedisLane.connect(
+        settings.redis.url,
+        timeout_seconds=settings.redis.timeout_seconds,
+        on_state=lambda up: observer.degraded("redis", is_degraded=not up),
+    )
+    stack.push_async_callback(lane.close)
+    return lane
+
+
+async def _open_core(
+    stack: AsyncExitStack, settings: Settings, *, origin: str, lane: RedisLane | None, observer: PrometheusObserver
+) -> _Core:
+    clock = SystemClock()
+    # First in, last out: whatever still runs above can be recorded until the very end.
+    journal = FileJournal.open(
+        settings.data_dir / "journal" / origin,
+        origin=origin,
+        stamp=stamp_index,
+        segment_bytes=settings.audit.segment_megabytes << 20,
+        gather=timedelta(milliseconds=settings.audit.gather_milliseconds),
+        on_commit=observer.journal_committed,
+    )
+    stack.push_async_callback(journal.close)
+    engine = open_engine(settings.database.url, data_dir=settings.data_dir)
+    stack.push_async_callback(engine.dispose)
+    pepper = key_ring(settings.data_dir, API_KEY_PEPPER).current().secret
+    bell = None if lane is None else RedisBell(lane)
+    directory = SqlDirectory(
+        engine,
+        on_state=lambda up: observer.degraded("database", is_degraded=not up),
+        bell=bell,
+        file=SnapshotFile(settings.data_dir / "run", slot=origin, pepper=pepper),
+    )
+    await directory.start()
+    stack.push_async_callback(directory.close)
+    following = asyncio.create_task(directory.follow())
+    stack.callback(following.cancel)
+    accounts = SqlAccountStore(
+        engine,
+        seal=key_ring(settings.data_dir, ACCOUNT_SEAL).current().secret,
+        clock=clock,
+        on_change=None if bell is None else bell.ring,
+    )
+    tokens = Tokens(key_ring(settings.data_dir, SUBJECT_TOKEN).current())
+    recorder = Recorder(journal=journal, tokens=tokens, clock=clock)
+    stack.callback(recorder.flush)
+    return _Core(journal, engine, directory, recorder, clock, accounts, KeyMaker(pepper))
+
+
+def _other_public_methods(core: _Core, settings: Settings) -> dict[str, Method]:
+    """The methods of the public port that look nobody up."""
+    return {
+        **account_request_methods(store=core.accounts, keys=core.keys, clock=core.clock),
+        **receipt_methods(ledger=_ledger(core, settings), proofs=_proofs(settings)),
+    }
+
+
+def _scopes(methods: Mapping[str, Method]) -> dict[str, str]:
+    return {name: method.scope for name, method in methods.items()}
+
+
+def _ledger(core: _Core, settings: Settings) -> SqlLedger:
+    return SqlLedger(core.engine, root=settings.data_dir / "journal")
+
+
+def _proofs(settings: Settings) -> FileProofSource:
+    return FileProofSource(root=settings.data_dir / "journal", verifiers=verifier_keys_folder(settings.data_dir))
+
+
+def _cache(
+    settings: Settings, lane: RedisLane, *, clock: SystemClock, observer: PrometheusObserver
+) -> LayeredIdentityCache:
+    lifetimes = {
+        "ttl_seconds": settings.cache.ttl_seconds,
+        "negative_ttl_seconds": settings.cache.negative_ttl_seconds,
+    }
+    return LayeredIdentityCache(
+        l1=MemoryIdentityCache(clock=clock, entries=settings.cache.l1_entries, **lifetimes),
+        l2=RedisIdentityCache(
+            lane,
+            tokens=Tokens(key_ring(settings.data_dir, CACHE_NAME).current()),
+            key=key_ring(settings.data_dir, CACHE_SEAL).current(),
+            **lifetimes,
+        ),
+        observer=observer,
+    )
+
+
+def _answering(
+    core: _Core,
+    settings: Settings,
+    *,
+    methods: Mapping[str, Method],
+    gate: Gate,
+    observer: PrometheusObserver,
+) -> Answering:
+    pipeline = Pipeline(
+        methods=methods,
+        directory=core.directory,
+        pepper=key_ring(settings.data_dir, API_KEY_PEPPER).current().secret,
+        gate=gate,
+        recorder=core.recorder,
+        observer=observer,
+        log=CallLog(clock=core.clock),
+        clock=core.clock,
+        new_id=partial(_new_id, 12),
+    )
+    return Answering(pipeline, tuple(methods), core.journal)
 
 
 def _token(settings: Settings) -> Secret:

@@ -57,6 +57,11 @@ class Reason(enum.IntEnum):
     CERTIFICATE_MISMATCH = 26
     RECEIPT_NOT_FOUND = 27
     CHECKPOINT_PENDING = 28
+    ACCOUNT_EXPIRED = 29
+    RESOURCE_NOT_FOUND = 30
+    RESOURCE_EXISTS = 31
+    STATE_CONFLICT = 32
+    ACCOUNTS_UNAVAILABLE = 33
 
 
 @dataclass(frozen=True, slots=True)

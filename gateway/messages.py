@@ -130,4 +130,24 @@ MESSAGES: dict[Reason, Message] = {
         "No signed checkpoint covers the record yet; retry after the time stated.",
         "Chưa có điểm kiểm đã ký bao trùm bản ghi; hãy gọi lại sau thời gian được nêu.",
     ),
+    Reason.ACCOUNT_EXPIRED: Message(
+        "The account was granted for a time that is over; ask the operators of the gateway.",
+        "Tài khoản đã hết thời hạn được cấp; hãy liên hệ đơn vị vận hành cổng.",
+    ),
+    Reason.RESOURCE_NOT_FOUND: Message(
+        "There is no such entry; the metadata names its kind.",
+        "Không có mục này; loại của mục nằm trong metadata.",
+    ),
+    Reason.RESOURCE_EXISTS: Message(
+        "The name is taken; choose another, or change the entry that has it.",
+        "Tên đã được dùng; hãy chọn tên khác hoặc sửa mục đang mang tên đó.",
+    ),
+    Reason.STATE_CONFLICT: Message(
+        "The change does not fit the present state; the metadata says what stands in its way.",
+        "Thay đổi không phù hợp với trạng thái hiện tại; lý do nằm trong metadata.",
+    ),
+    Reason.ACCOUNTS_UNAVAILABLE: Message(
+        "Accounts can be neither read nor changed now; retry after the time stated.",
+        "Hiện chưa đọc hoặc thay đổi được tài khoản; hãy gọi lại sau thời gian được nêu.",
+    ),
 }

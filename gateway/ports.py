@@ -12,6 +12,7 @@ from typing import Protocol
 
 from gateway.accounts.model import ApiKey, LimitNode
 from gateway.audit.receipt import Receipt
+from gateway.errors import Reason
 from gateway.model import CitizenNumber, CitizenRecord
 
 
@@ -95,10 +96,15 @@ class Admission:
     retry_after_seconds: float
     remaining: int | None
     """Citizens left at once on the tightest node; None where nothing limits."""
+    reason: Reason | None = None
+    """When refused: RATE_LIMITED or DAILY_QUOTA_EXHAUSTED."""
 
 
 class Limiter(Protocol):
-    """Counts what was taken from each node, all-or-nothing. Which limits apply is decided elsewhere."""
+    """Counts what was taken from each node, all-or-nothing. Which limits apply is decided elsewhere.
+
+    `nodes` are of one organisation and have a rate or a daily quota.
+    """
 
     async def admit(self, nodes: Sequence[LimitNode], cost: int) -> Admission:
         """Take `cost` citizens from every node, or from none.
@@ -108,11 +114,45 @@ class Limiter(Protocol):
         """
 
 
+class QuotaUnknownError(Exception):
+    """The records cannot be counted now."""
+
+
+class QuotaSource(Protocol):
+    """How much of a daily quota the records say is used; asked once per node and day, and after a loss of counters."""
+
+    async def used_on(self, node: LimitNode, day: int) -> int:
+        """Citizens asked for under the node on a local day (`gateway.accounts.quota.day_of`).
+
+        Raises `QuotaUnknownError`. May lag behind by what is not ingested yet.
+        """
+
+
+class MissBudget(Protocol):
+    """Counts citizens not found and claims that do not match, to stop those who try numbers.
+
+    `nodes` have `misses_per_hour`. No method raises.
+    """
+
+    def blocked(self, nodes: Sequence[LimitNode]) -> tuple[LimitNode, float] | None:
+        """The node whose budget is used up with the seconds until one more is allowed, as far as this worker knows.
+
+        Another worker's misses are known from the next miss here on: all workers together may pass the budget by one
+        call each.
+        """
+
+    async def debit(self, nodes: Sequence[LimitNode], misses: int) -> None:
+        """Count misses on every node, whatever is left."""
+
+
 class Directory(Protocol):
     """The accounts as last known; a lookup is a dictionary access."""
 
     def key(self, key_id: str) -> ApiKey | None:
         """The key of that identifier with its account, or None."""
+
+    def used(self, key_id: str, *, at: float) -> None:
+        """A call came in with this key, proven. MUST NOT block: it is reported later and in bulk."""
 
 
 class CallObserver(Protocol):
@@ -128,6 +168,9 @@ class CallObserver(Protocol):
 
     def cache_request(self, *, layer: str, result: str) -> None:
         """A cache layer (`l1`, `l2`) answered `hit`, `miss`, `stale` or `error`."""
+
+    def would_refuse(self, reason: str) -> None:
+        """A limit in shadow mode would have refused a call, which goes on."""
 
     def degraded(self, dependency: str, *, is_degraded: bool) -> None:
         """A dependency is gone, or back."""

@@ -65,7 +65,11 @@ class WorkerSettings(Section):
     count: int = Field(default=2, ge=1, le=256)
     """How many. One per core serves best."""
     max_in_flight: int = Field(default=2_000, ge=1)
-    """Calls under way in one worker beyond which it answers OVERLOADED rather than growing a queue."""
+    """Calls under way in one worker beyond which it answers OVERLOADED rather than growing a queue; bulk calls from
+    half of it."""
+    total: int = Field(default=0, ge=0, le=65_536)
+    """Workers of all machines together; 0: those of this one. What each may use of a limit while Redis is gone is
+    divided by it: too small lets callers pass their limits then, too large holds them shorter than needed."""
     uvloop: bool = True
     """The faster event loop; off falls back to asyncio's own."""
 
@@ -78,7 +82,7 @@ class RedisSettings(Section):
     timeout_seconds: float = Field(default=0.25, gt=0, le=5)
     """After this an answer is not waited for and the gateway goes on without. Too small makes a busy one look dead."""
     max_memory_megabytes: int = Field(default=512, ge=16)
-    """Memory of the embedded Valkey; cached copies are evicted beyond it, limits never are."""
+    """Memory of the embedded Valkey. Beyond it what was used least is evicted: cached copies, and counters at rest."""
 
 
 class DatabaseSettings(Section):

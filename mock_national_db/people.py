@@ -1,14 +1,16 @@
 """People as a pure function of seed and index: what is told of them, on top of who belongs to whom (`blocks`).
 
-One keyed hash a person gives 32 draws of 16 bits, each with one use; nobody is stored. Owns content. Refuses to know
+One keyed hash a block gives the names of all in it, since a record names half a dozen relatives; one keyed hash a
+person gives the rest. Each is a row of 16-bit draws with one use each; nobody is stored. Owns content. Refuses to know
 of HTTP and of changes at run time: `compose` takes any `Source`, and the changed nation is another one.
 """
 
+import sys
+from array import array
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from hashlib import blake2b
-from struct import Struct
+from hashlib import blake2b, shake_128
 from typing import Final, NamedTuple, Protocol
 
 from mock_national_db import names, places
@@ -26,7 +28,6 @@ DEFAULT_SEED: Final = 1
 GENERATION: Final = 1
 """Goes up when the same seed comes to give other people: changes kept from before would then fit nobody."""
 
-_DRAWS: Final = Struct("<32H")
 _DAYS: Final = tuple((day.month, day.day) for day in (date(2023, 1, 1) + timedelta(n) for n in range(365)))
 # Those born in the reference year were born and registered before the nation's reference day, 1 July.
 _LAST_BIRTHDAY_OF_REFERENCE_YEAR: Final = 150
@@ -38,13 +39,16 @@ _LIVING_ELSEWHERE: Final = 6_000
 _CACHED: Final = 64
 """Within a household the same dozen people are named over and over; more entries than that only crowd the processor."""
 
-# Which of a person's draws decides what. Draws of a lineage, family or household are those of its first member.
-_SURNAME, _OTHER_ETHNICITY, _ETHNICITY, _RELIGION = 0, 1, 2, 3
-_PARENTS_UNKNOWN, _MOTHER_SURNAME, _FATHER_MIDDLE, _FATHER_GIVEN, _MOTHER_MIDDLE, _MOTHER_GIVEN = range(4, 10)
-_MIDDLE, _GIVEN, _BIRTHDAY, _PRECISION, _BLOOD, _ELSEWHERE = range(10, 16)
-_THERE, _THERE_KIND, _THERE_PLACE, _THERE_HOUSE = range(16, 20)
-_REGISTRATION, _HOME_TOWN, _UPDATED_DAY, _UPDATED_SECOND, _DEATH_DAY = range(20, 25)
-_HOME_KIND, _HOME_PLACE, _HOME_HOUSE = range(25, 28)
+# Which of a person's draws among those of the block decides what. Ethnicity and religion are those of the family's
+# first person, the surname that of the lineage's.
+_SURNAME, _MIXED, _ETHNICITY, _RELIGION, _MIDDLE, _GIVEN = range(6)
+_NAME_DRAWS: Final = 6
+# Which of a person's own draws decides what; absent parents are named by the eldest child, a home by its head.
+_PARENTS_UNKNOWN, _MOTHER_SURNAME, _FATHER_MIDDLE, _FATHER_GIVEN, _MOTHER_MIDDLE, _MOTHER_GIVEN = range(6)
+_BIRTHDAY, _PRECISION, _BLOOD, _ELSEWHERE, _THERE, _THERE_KIND, _THERE_PLACE, _THERE_HOUSE = range(6, 14)
+_REGISTRATION, _HOME_TOWN, _UPDATED_DAY, _UPDATED_SECOND, _DEATH_DAY = range(14, 19)
+_HOME_KIND, _HOME_PLACE, _HOME_HOUSE = range(19, 22)
+_DRAWS: Final = 22
 
 
 class Family(NamedTuple):
@@ -163,10 +167,11 @@ class Nation:
         self.population = population
         self.plan: Plan = draw_plan(key)
         self.numbering = Numbering(plan=self.plan, seed=key, scheme=numbering, population=population)
-        self._hash = blake2b(key=key, digest_size=64, person=b"person")
+        self._person_hash = blake2b(key=key, digest_size=2 * _DRAWS, person=b"person")
+        self._block_hash = shake_128(key + b"names")
         # On the instance, so that two nations in one process share nothing.
         self._draws = lru_cache(_CACHED)(self._draw)
-        self._lineage = lru_cache(_CACHED)(self._draw_lineage)
+        self._name_draws = lru_cache(_CACHED)(self._draw_names)
         self.name = lru_cache(_CACHED)(self._name)
         self.number = lru_cache(_CACHED)(self._number)
 
@@ -239,7 +244,7 @@ class Nation:
         draws = self._draws(index)
         birth_year = plan.birth_year[place]
         lineage = start + plan.lineage[place]
-        ethnicity, _ = self._lineage(lineage)
+        ethnicity = self._ethnicity(lineage)
         origin = plan.origin[place]
         outside_father, outside_mother = self._outside_parents(start, place)
         death_date = None
@@ -247,7 +252,8 @@ class Nation:
             death_date = date(plan.death_year[place], *_DAYS[draws[_DEATH_DAY] * 365 >> 16])
         religion = RELIGION_OF.get(ethnicity)
         if religion is None:
-            religion = RELIGIONS[self._draws(start + plan.family[place])[_RELIGION] * 100 >> 16]
+            named = self._name_draws(start // BLOCK_SIZE)
+            religion = RELIGIONS[named[plan.family[place] * _NAME_DRAWS + _RELIGION] * 100 >> 16]
         home_town = places.home_town(NEW_OF_OLD[plan.origin[lineage % PLAN_SIZE]], self._draws(lineage)[_HOME_TOWN])
         return Traits(
             self.numbering.legacy_number_of(index),
@@ -274,38 +280,45 @@ class Nation:
         province = self.plan.residence[head % PLAN_SIZE]
         return places.residence(province, draws[_HOME_KIND], draws[_HOME_PLACE], draws[_HOME_HOUSE])
 
-    def _draw(self, index: int) -> tuple[int, ...]:
-        digest = self._hash.copy()
+    def _draw(self, index: int) -> "array[int]":
+        digest = self._person_hash.copy()
         digest.update(index.to_bytes(8, "little"))
-        return _DRAWS.unpack(digest.digest())
+        return _words(digest.digest())
+
+    def _draw_names(self, block: int) -> "array[int]":
+        digest = self._block_hash.copy()
+        digest.update(block.to_bytes(8, "little"))
+        return _words(digest.digest(2 * _NAME_DRAWS * BLOCK_SIZE))
 
     def _number(self, index: int) -> str | None:
         return self.numbering.number_of(index) if index < self.population else None
 
     def _name(self, index: int) -> Name:
         plan, place = self.plan, index % PLAN_SIZE
-        draws = self._draws(index)
-        _, surname = self._lineage(index - index % BLOCK_SIZE + plan.lineage[place])
+        position = index % BLOCK_SIZE
+        draws = self._name_draws(index // BLOCK_SIZE)
         return names.name(
-            surname,
+            self._surname(index - position + plan.lineage[place]),
             sex=plan.sex[place],
             birth_year=plan.birth_year[place],
-            middle_draw=draws[_MIDDLE],
-            given_draw=draws[_GIVEN],
+            middle_draw=draws[position * _NAME_DRAWS + _MIDDLE],
+            given_draw=draws[position * _NAME_DRAWS + _GIVEN],
         )
 
-    def _draw_lineage(self, root: int) -> tuple[str, str]:
-        """Return ethnicity and surname of the lineage from `root`: its family's, or that of one who married in."""
+    def _surname(self, root: int) -> str:
+        """Return the surname of the lineage from `root`."""
+        draw = self._name_draws(root // BLOCK_SIZE)[root % BLOCK_SIZE * _NAME_DRAWS + _SURNAME]
+        return names.surname(ethnicity=self._ethnicity(root), origin=self.plan.origin[root % PLAN_SIZE], draw=draw)
+
+    def _ethnicity(self, root: int) -> str:
+        """Return the ethnicity of the lineage from `root`: its family's, or that of one who married in."""
         plan, place = self.plan, root % PLAN_SIZE
-        draws = self._draws(root)
-        origin = plan.origin[place]
-        first = root - root % BLOCK_SIZE + plan.family[place]
-        if root != first and draws[_OTHER_ETHNICITY] < _MIXED_MARRIAGES:
-            ethnicity = ETHNICITIES[NEW_OF_OLD[origin]][draws[_ETHNICITY] * 100 >> 16]
-        else:
-            province = NEW_OF_OLD[plan.origin[first % PLAN_SIZE]]
-            ethnicity = ETHNICITIES[province][self._draws(first)[_ETHNICITY] * 100 >> 16]
-        return ethnicity, names.surname(ethnicity=ethnicity, origin=origin, draw=draws[_SURNAME])
+        position, first = root % BLOCK_SIZE, plan.family[place]
+        draws = self._name_draws(root // BLOCK_SIZE)
+        if position == first or draws[position * _NAME_DRAWS + _MIXED] >= _MIXED_MARRIAGES:
+            place += first - position
+            position = first
+        return ETHNICITIES[NEW_OF_OLD[plan.origin[place]]][draws[position * _NAME_DRAWS + _ETHNICITY] * 100 >> 16]
 
     def _outside_parents(self, start: int, place: int) -> tuple[Name | None, Name | None]:
         """Return the names of parents who are not of the nation; brothers and sisters name the same."""
@@ -321,7 +334,7 @@ class Nation:
         father = mother = None
         if no_father:
             father = names.name(
-                self._lineage(start + plan.lineage[place])[1],
+                self._surname(start + plan.lineage[place]),
                 sex=Sex.MALE,
                 birth_year=birth_year,
                 middle_draw=draws[_FATHER_MIDDLE],
@@ -337,7 +350,7 @@ class Nation:
             )
         return father, mother
 
-    def _elsewhere(self, draws: tuple[int, ...]) -> Address:
+    def _elsewhere(self, draws: "array[int]") -> Address:
         province = draws[_THERE] * len(ETHNICITIES) >> 16
         return places.residence(province, draws[_THERE_KIND], draws[_THERE_PLACE], draws[_THERE_HOUSE])
 
@@ -346,7 +359,7 @@ def _in_block(start: int, position: int) -> int | None:
     return None if position == NOBODY else start + position
 
 
-def _birth_date(year: int, draws: tuple[int, ...]) -> BirthDate:
+def _birth_date(year: int, draws: "array[int]") -> BirthDate:
     days = _LAST_BIRTHDAY_OF_REFERENCE_YEAR if year == REFERENCE_YEAR else len(_DAYS)
     month, day = _DAYS[draws[_BIRTHDAY] * days >> 16]
     if year < _YEAR_ONLY_BEFORE:
@@ -357,8 +370,15 @@ def _birth_date(year: int, draws: tuple[int, ...]) -> BirthDate:
     return BirthDate(year, month, day)
 
 
-def _updated_at(birth_year: int, draws: tuple[int, ...]) -> datetime:
+def _updated_at(birth_year: int, draws: "array[int]") -> datetime:
     """Return a moment of a working day before 1 July 2025, after any birth in that year."""
     spare = 28 if birth_year == REFERENCE_YEAR else 180
     days = (draws[_UPDATED_DAY] * spare >> 16) + 180 - spare
     return _REGISTER_OPENED + timedelta(days=days, seconds=draws[_UPDATED_SECOND] * 36_000 >> 16)
+
+
+def _words(digest: bytes) -> "array[int]":
+    words = array("H", digest)
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -126,7 +127,9 @@ class OsDisk:
         try:
             os.fsync(fd)
         finally:
-            os.close(fd)
+            # The sync has said what there is to say; a directory open for reading has nothing to lose by closing.
+            with suppress(OSError):
+                os.close(fd)
 
     def make_directory(self, path: Path) -> None:
         """See `Disk.make_directory`."""

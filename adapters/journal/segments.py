@@ -30,12 +30,13 @@ MAGIC = b"dancu journal 1\n"
 _NONCE_BYTES = 8
 LOCK_NAME = "lock"
 """Locked by the journal's one writer for as long as it lives; its presence makes a directory a journal."""
+HEADER_READ_BYTES = 4096
+"""Enough for any header."""
 UNFINISHED_NAME = "next.tmp"
 """A segment before it has its name. Left behind by a crash, it holds nothing and is removed."""
 
 _FORMAT = 1
 _NAME = re.compile(r"(\d{10})-(\d{20})\.segment(\.gz)?")
-_HEADER_READ_BYTES = 4096
 
 
 def fresh_nonce() -> bytes:
@@ -151,7 +152,7 @@ def read_header(disk: Disk, directory: Path, name: SegmentName) -> OpenedHeader:
         return decode_header(read_segment(disk, directory, name), str(name))
     fd = disk.open_read(directory / str(name))
     try:
-        return decode_header(disk.read(fd, _HEADER_READ_BYTES, 0), str(name))
+        return decode_header(disk.read(fd, HEADER_READ_BYTES, 0), str(name))
     finally:
         disk.close(fd)
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import struct
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +22,7 @@ from adapters.journal.disk import Disk, OsDisk
 from adapters.journal.errors import JournalDamagedError
 from adapters.journal.frames import FRAME_HEADER_BYTES, MAX_RECORD_BYTES
 from adapters.journal.reader import JournalReader, LeafBlock
-from adapters.journal.segments import read_segment, segments_of
+from adapters.journal.segments import segments_of
 from adapters.journal.whole_files import read_file_if_there, replace_file
 from gateway.audit.merkle import (
     HASH_BYTES,
@@ -75,7 +74,7 @@ class TreeStore:
         disk = disk if disk is not None else OsDisk()
         disk.make_directory(journal / TREE_FOLDER)
         try:
-            base = _read_base(disk, journal / TREE_FOLDER)
+            base = read_base(disk, journal)
             store = cls(journal=journal, disk=disk, base=base, state=base)
             if size < base.size:
                 return None
@@ -151,7 +150,8 @@ class TreeStore:
     def node(self, level: int, index: int) -> bytes:
         """The hash of a complete node: a `NodeSource`.
 
-        Raises `RecordsPrunedError` for what lies before the store's base, `JournalDamagedError` where hashes are missing.
+        Raises `RecordsPrunedError` for what lies before the store's base, `JournalDamagedError` where hashes are
+        missing.
         """
         height = level - level % TILE_HEIGHT
         width = level - height
@@ -184,11 +184,12 @@ class TreeStore:
         if len(data) < _PLACE.size or index < self._base.size:
             raise RecordsPrunedError(f"record {index} is not in reach")
         sequence, first_index, offset = _PLACE.unpack(data)
+        leaf = self.node(0, index)
         record = self._find(sequence, offset, index - first_index)
-        if record is None:
-            # The tile may begin in the segment before.
+        if record is None or leaf_hash(record) != leaf:
+            # The tile may begin in the segment before, whose end only a reader knows.
             record = self._find_by_reading(index)
-        if leaf_hash(record) != self.node(0, index):
+        if leaf_hash(record) != leaf:
             raise JournalDamagedError(f"{self._journal}: record {index} is not the one in the tree")
         return record
 
@@ -243,15 +244,17 @@ class TreeStore:
         return fd
 
 
-def _read_base(disk: Disk, folder: Path) -> CompactRange:
-    data = read_file_if_there(disk, folder / _BASE_NAME)
+def read_base(disk: Disk, journal: Path) -> CompactRange:
+    """What a journal's store stands on: the records that were gone when it was built. `JournalDamagedError`."""
+    path = journal / TREE_FOLDER / _BASE_NAME
+    data = read_file_if_there(disk, path)
     if data is None:
         return CompactRange()
     try:
         fields = json.loads(data)
         return CompactRange(int(fields["size"]), [bytes.fromhex(one) for one in fields["hashes"]])
     except (ValueError, KeyError, TypeError) as error:
-        raise JournalDamagedError(f"{folder / _BASE_NAME}: not understood") from error
+        raise JournalDamagedError(f"{path}: not understood") from error
 
 
 def _nth_payload(view: memoryview, skip: int) -> bytes | None:

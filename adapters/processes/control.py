@@ -23,12 +23,17 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from adapters import metrics
+from adapters.ledger.machine_lock import MachineHeldError
 from adapters.logs import configure_logs
 from adapters.processes.addresses import listening, reachable
 from adapters.processes.control_health import NationalDatabaseCheck, Readiness, RedisCheck, WorkersCheck
 from adapters.processes.control_http import application
+from adapters.processes.evidence import looking_after_evidence
 from adapters.processes.notify import notify
+from adapters.wiring import Answering, open_control
 from gateway.settings import Settings, SettingsError, load_settings
+from gateway.transport.grpc_aio import PipelineHandler
+from gateway.version import __version__
 
 PROCESS_NAME = "control"
 DRAIN_SECONDS = 2.0
@@ -59,10 +64,12 @@ def main() -> int:
             sys.stderr.write(mistake + "\n")
         return 1
     configure_logs(level=settings.log.level, process=PROCESS_NAME)
+    # Before anything creates a metric: the files carry the process's name, so a restarted one goes on counting.
+    metrics.configure(PROCESS_NAME, settings.data_dir / "run" / "metrics")
     log = structlog.get_logger("dancu.control")
     try:
         asyncio.run(_serve(settings))
-    except PortUnavailableError as error:
+    except (PortUnavailableError, MachineHeldError) as error:
         log.error("control_failed", cause=str(error))  # noqa: TRY400  the text says it all
         return 1
     return 0
@@ -80,8 +87,12 @@ async def _serve(settings: Settings) -> None:
     log = structlog.get_logger("dancu.control")
     async with AsyncExitStack() as stack:
         await _open_http(settings, stack)
+        # Left last: what the administrators' port records at the end is still taken in.
+        await stack.enter_async_context(looking_after_evidence(settings))
         healthy = HealthServicer()
-        await _open_admin(settings, admin_services(healthy=healthy), stack)
+        observer = metrics.PrometheusObserver(version=__version__)
+        answering = await stack.enter_async_context(open_control(settings, observer=observer))
+        await _open_admin(settings, answering, admin_services(healthy=healthy), stack)
         notify("READY=1")
         log.info("control_ready", http_port=settings.http.port, admin_port=settings.admin.port)
         await stop.wait()
@@ -120,12 +131,22 @@ def _checks(settings: Settings) -> list[WorkersCheck | RedisCheck | NationalData
     return checks
 
 
-async def _open_admin(settings: Settings, services: Sequence[AdminService], stack: AsyncExitStack) -> None:
-    # A second control process must fail loudly, not share the port.
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+async def _open_admin(
+    settings: Settings, answering: Answering, services: Sequence[AdminService], stack: AsyncExitStack
+) -> None:
+    server = grpc.aio.server(
+        handlers=[PipelineHandler(answer=answering.pipeline, methods=answering.methods)],
+        options=[
+            # A second control process must fail loudly, not share the port.
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", settings.grpc.max_request_bytes),
+        ],
+    )
     for service in services:
         service.join(server)
-    reflection.enable_server_reflection((*(one.name for one in services), reflection.SERVICE_NAME), server)
+    answered = sorted({name.partition("/")[0] for name in answering.methods})
+    names = (*answered, *(one.name for one in services), reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
     try:
         server.add_insecure_port(listening(settings.admin.host, settings.admin.port))
     except RuntimeError as error:

@@ -199,4 +199,5 @@ class PreparationFailedError(Exception):
     """What children wait for could not be made."""
 
     def __init__(self, name: str, error: Exception) -> None:
-        super().__init__(f"{name} could not be prepared: {type(error).__name__}: {error}")
+        first_line = str(error).partition("\n")[0]
+        super().__init__(f"{name} could not be prepared: {type(error).__name__}: {first_line}")

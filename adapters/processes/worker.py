@@ -20,8 +20,9 @@ from grpc_reflection.v1alpha import reflection
 
 from adapters import metrics
 from adapters.logs import configure_logs
+from adapters.processes.addresses import listening
 from adapters.processes.notify import notify
-from adapters.wiring import Worker, open_worker
+from adapters.wiring import Answering, open_worker
 from gateway.ports import Journal
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.transport.grpc_aio import PipelineHandler, server
@@ -70,7 +71,7 @@ async def _serve(settings: Settings, slot: int) -> None:
     structlog.get_logger().info("worker_drained", slot=slot)
 
 
-async def _listen(settings: Settings, worker: Worker) -> tuple[Server, health.HealthServicer]:
+async def _listen(settings: Settings, worker: Answering) -> tuple[Server, health.HealthServicer]:
     serving = server(
         handler=PipelineHandler(answer=worker.pipeline, methods=worker.methods),
         max_request_bytes=settings.grpc.max_request_bytes,
@@ -82,7 +83,7 @@ async def _listen(settings: Settings, worker: Worker) -> tuple[Server, health.He
         services = sorted({name.partition("/")[0] for name in worker.methods})
         names = (*services, "grpc.health.v1.Health", reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, serving)
-    serving.add_insecure_port(f"{settings.grpc.host}:{settings.grpc.port}")
+    serving.add_insecure_port(listening(settings.grpc.host, settings.grpc.port))
     await serving.start()
     return serving, healthy
 

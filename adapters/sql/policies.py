@@ -25,7 +25,7 @@ def policy_to_json(policy: Policy) -> dict[str, Any]:
     """A policy without its version, which has a column of its own."""
     return {
         "methods": sorted(policy.methods),
-        "fields": sorted(policy.fields),
+        "fields": sorted(policy.field_rules or policy.fields),
         "procedures": sorted(policy.procedures),
         "networks": [str(network) for network in policy.networks],
         "officer_required": policy.officer_required,
@@ -33,11 +33,13 @@ def policy_to_json(policy: Policy) -> dict[str, Any]:
         "staleness_ceiling_seconds": policy.staleness_ceiling.total_seconds(),
         "stale_if_error_seconds": None if policy.stale_if_error is None else policy.stale_if_error.total_seconds(),
         "confidential_until": policy.confidential_until,
+        "officer_limits": limits_to_json(policy.officer_limits),
+        "shadow": policy.shadow,
     }
 
 
 def policy_from_json(stored: Mapping[str, Any], *, version: int) -> Policy:
-    """A policy as stored by `policy_to_json`."""
+    """A policy as stored by `policy_to_json`: as written, not compiled."""
     stale = stored["stale_if_error_seconds"]
     return Policy(
         version=version,
@@ -50,4 +52,6 @@ def policy_from_json(stored: Mapping[str, Any], *, version: int) -> Policy:
         staleness_ceiling=timedelta(seconds=stored["staleness_ceiling_seconds"]),
         stale_if_error=None if stale is None else timedelta(seconds=stale),
         confidential_until=stored.get("confidential_until"),
+        officer_limits=limits_from_json(stored.get("officer_limits", {})),
+        shadow=stored.get("shadow", False),
     )

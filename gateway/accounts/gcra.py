@@ -1,8 +1,10 @@
-"""The generic cell rate algorithm (ITU-T I.371) over several nodes, all-or-nothing. Pure.
+"""Rate and daily quota over several nodes, all-or-nothing. Pure.
 
-Each node keeps one number, its theoretical arrival time (TAT): the moment at which it would be empty again. Taking
-`cost` moves it on by `cost` emission intervals; a node refuses when that lies further ahead than its burst allows.
-The Lua script of `adapters.redis_limiter` is this very text in another language; the contract suite holds both to it.
+The rate is the generic cell rate algorithm (ITU-T I.371): each node keeps one number, its theoretical arrival time
+(TAT), the moment at which its bucket would be full again. Taking `n` moves it on by `n` emission intervals; a node
+refuses when that lies further ahead than its burst allows. The quota is a counter of the day.
+
+The Lua script of `adapters.limit_counts` is this very text in another language; the contract suite holds both to it.
 """
 
 from __future__ import annotations
@@ -10,45 +12,86 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.accounts.model import LimitNode
-from gateway.ports import Admission
+from gateway.accounts.model import LimitNode, Limits
+from gateway.errors import Reason
+
+LARGEST_COST = 1000
+"""Citizens that one call may cost. A TAT further ahead than a call of this size could push it is the mark of a clock
+that was set back, and is cut to that."""
+
+_ROUNDING_SECONDS = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What is stored of a node."""
+
+    tat: float = 0.0
+    """Seconds on the scale of the caller's `now`."""
+    used: int = 0
+    """Citizens taken today."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An admission with the TATs to store; `tats` is empty when refused, so that nothing is taken."""
+    """What became of an attempt; `counts` is empty when refused, so that nothing is taken."""
 
-    admission: Admission
-    tats: Mapping[str, float]
+    refused_by: LimitNode | None
+    reason: Reason | None
+    retry_after_seconds: float
+    counts: Mapping[str, Counted]
+    left: int | None
+    """Citizens left at once on the tightest node; None where nothing limits."""
 
 
-def interval_and_tolerance(node: LimitNode) -> tuple[float, float]:
-    """Seconds between citizens, and how far ahead the TAT may lie. `node` has a rate."""
-    rate = node.limits.rate
+def interval_and_tolerance(limits: Limits, *, workers: int = 1) -> tuple[float, float]:
+    """Seconds between citizens, and how far ahead the TAT may lie, for one of `workers` that share the limit evenly.
+
+    A share has the same tolerance: at a fraction of the pace it is the same fraction of the burst. `limits` has a rate.
+    """
+    rate = limits.rate
     assert rate
-    burst = node.limits.burst if node.limits.burst is not None else rate
-    return 1 / rate, burst / rate
+    burst = limits.burst if limits.burst is not None else rate
+    return workers / rate, burst / rate
 
 
-def take(nodes: Sequence[LimitNode], cost: int, *, tats: Mapping[str, float], now: float) -> Taken:
-    """Take `cost` from every node or from none; `nodes` all have a rate, `tats` holds what is stored.
+def take(
+    nodes: Sequence[LimitNode],
+    cost: int,
+    *,
+    counts: Mapping[str, Counted],
+    now: float,
+    seconds_to_midnight: float,
+    workers: int = 1,
+) -> Taken:
+    """Take `cost` from every node or from none; `counts` holds what is stored.
 
     A refusal names the node with the longest wait, so that waiting that long satisfies all. A cost beyond a node's
-    burst counts as its burst: it waits for a full bucket and then passes.
+    burst counts as its burst: it waits for a full bucket and then passes, and is paid for. `workers` divides the rate;
+    the quota is the caller's to divide.
     """
-    after: dict[str, float] = {}
-    refused_by, retry_after, remaining = None, 0.0, None
+    after: dict[str, Counted] = {}
+    refused_by, reason, longest_wait, left = None, None, 0.0, None
     for node in nodes:
-        interval, tolerance = interval_and_tolerance(node)
-        tat = max(tats.get(node.name, 0.0), now) + cost * interval
-        wait = tat - now - max(tolerance, cost * interval)
-        if wait > 1e-9:
-            if wait > retry_after:
-                refused_by, retry_after = node, wait
-            continue
-        after[node.name] = tat
-        left = max(0, int((tolerance - (tat - now)) / interval + 1e-6))
-        remaining = left if remaining is None else min(remaining, left)
+        limits = node.limits
+        count = counts.get(node.name, Counted())
+        tat, used = count.tat, count.used
+        if limits.rate is not None:
+            interval, tolerance = interval_and_tolerance(limits, workers=workers)
+            latest = now + max(tolerance, LARGEST_COST * interval)
+            tat = max(min(tat, latest), now) + cost * interval
+            wait = tat - now - max(tolerance, cost * interval)
+            if wait > _ROUNDING_SECONDS and wait > longest_wait:
+                refused_by, reason, longest_wait = node, Reason.RATE_LIMITED, wait
+            room = max(0, int((tolerance - (tat - now)) / interval + 1e-6))
+            left = room if left is None else min(left, room)
+        if limits.daily is not None:
+            used += cost
+            if used > limits.daily and seconds_to_midnight > longest_wait:
+                refused_by, reason, longest_wait = node, Reason.DAILY_QUOTA_EXHAUSTED, seconds_to_midnight
+            room = max(0, limits.daily - used)
+            left = room if left is None else min(left, room)
+        after[node.name] = Counted(tat, used)
     if refused_by is not None:
-        return Taken(Admission(refused_by, retry_after, 0), {})
-    return Taken(Admission(None, 0.0, remaining), after)
+        return Taken(refused_by, reason, longest_wait, {}, 0)
+    return Taken(None, None, 0.0, after, left)

@@ -6,7 +6,8 @@ Immutable, so that one snapshot serves every call at once. Refuses to know how a
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 
@@ -33,6 +34,8 @@ class Limits:
     """Citizens from midnight to midnight, Asia/Ho_Chi_Minh."""
     in_flight: int | None = None
     """Calls under way at the same moment."""
+    misses_per_hour: int | None = None
+    """Citizens not found or not matching that may be asked for; above that the caller is suspected of enumeration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,16 @@ class LimitNode:
     """One node of the tree organisation → account → officer, with the limits that apply there."""
 
     name: str
-    """Unique and harmless: `organisation:01`, `account:01/mot-cua`."""
+    """Unique and harmless: `organisation:01`, `account:01/mot-cua`, `officer:01/mot-cua/<digest>`."""
     organisation: str
     """Code of the organisation at the root of the tree; its nodes are counted together in one place."""
     limits: Limits
+    officer: str = field(default="", repr=False)
+    """For a node of an officer: as the caller states who it is. For the ledger's sake; never in a key or a label."""
+
+    def __hash__(self) -> int:
+        """Of the name alone: nodes are looked up on every call."""
+        return hash(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +61,11 @@ class Policy:
 
     version: int
     methods: frozenset[str]
-    """Scopes such as `citizen.lookup`, or `*`."""
+    """Rules on scopes, such as `citizen.lookup`, `citizen.*`, `!citizen.bulk`, `*`."""
     fields: frozenset[str]
     """Paths of `Citizen`, or `*`. A path grants all below it."""
     procedures: frozenset[str]
-    """Procedure codes; a trailing `*` is a wildcard."""
+    """Rules on procedure codes, such as `1.004222`, `1.*`, `!1.9*`."""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """From where it may call; empty means anywhere."""
     officer_required: bool = False
@@ -68,6 +77,24 @@ class Policy:
     """How old a copy may be when the national database is unavailable; None forbids it."""
     confidential_until: float | None = None
     """Until when (seconds since the epoch) this account's lookups are kept from the lists shown to citizens."""
+    field_rules: frozenset[str] = frozenset()
+    """The rules that `fields` was compiled from, `!` included; empty where they are `fields` itself."""
+    officer_limits: Limits = Limits()
+    """Limits of each officer, where the officer's registration sets none of that kind."""
+    shadow: bool = False
+    """Whether limits only count what they would refuse, for trying them out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Officer:
+    """A person who asks through an account, registered with it."""
+
+    officer_id: str
+    """What `Purpose.officer_id` names."""
+    status: AccountStatus
+    limits: Limits = Limits()
+    not_after: float | None = None
+    """Seconds since the epoch; None means no expiry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +113,10 @@ class Account:
     """Whether it serves trials only."""
     admin_role: str = ""
     """What it may do on the admin port; empty for callers."""
+    not_after: float | None = None
+    """When it ends, in seconds since the epoch; None means never."""
+    officers: Mapping[str, Officer] = field(default_factory=dict, hash=False)
+    """The officers registered with it, by identifier."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,85 +1,133 @@
 """Step 5: whether there is room for the call now.
 
-Owns the order of the gates: the worker's own room first (it costs nothing), then the account's calls under way, then
-rate and quota, which may ask Redis. What a gate took is given back when the call ends.
+Owns the order of the gates: the worker's own room first (it costs nothing), then the account's calls under way, its
+budget of misses, and last rate and quota, which may ask Redis. Refuses to know how any of them is counted.
+
+    Overloaded?      OVERLOADED             bulk before interactive; holds for accounts in shadow mode too
+    In flight        TOO_MANY_IN_FLIGHT     of the organisation, the account, the officer
+    Misses           ENUMERATION_SUSPECTED  debited once the answer is known, before it is told
+    Rate and quota   RATE_LIMITED, DAILY_QUOTA_EXHAUSTED
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
-from gateway.accounts.model import Account, LimitNode
+from gateway.accounts.limit_nodes import limit_nodes, shown
+from gateway.accounts.misses import MISSES
+from gateway.accounts.model import LimitNode
+from gateway.accounts.overload import Load, ceilings, priority_of, seconds_to_stay_away
+from gateway.calls.in_flight import Entered, InFlight
+from gateway.calls.inquiry import Inquiry
+from gateway.calls.loop_delay import LoopDelay
+from gateway.calls.rate_limit_fields import rate_limit_fields
 from gateway.errors import LimitExceededError, QuotaViolation, Reason, UnavailableError
-from gateway.ports import Admission, Limiter
+from gateway.ports import Admission, CallObserver, Limiter, MissBudget
 
 _RETRY_SOON_SECONDS = 0.25
 
 
-class InFlight:
-    """Calls under way in this worker, in all and by node."""
+class Gate:
+    """Admits calls into one worker."""
 
-    def __init__(self, *, ceiling: int) -> None:
-        """`ceiling`: calls beyond which the worker is overloaded."""
-        self._ceiling = ceiling
-        self._total = 0
-        self._by_node: Counter[str] = Counter()
+    def __init__(
+        self,
+        *,
+        limiter: Limiter,
+        misses: MissBudget,
+        in_flight: InFlight,
+        max_in_flight: int,
+        loop_delay: LoopDelay,
+        observer: CallObserver,
+    ) -> None:
+        """`max_in_flight`: calls under way beyond which the worker is overloaded; bulk calls at half of it."""
+        self._limiter = limiter
+        self._misses = misses
+        self._in_flight = in_flight
+        self._ceilings = {priority.value: ceiling for priority, ceiling in ceilings(max_in_flight).items()}
+        self._loop_delay = loop_delay
+        self._observer = observer
 
-    @contextmanager
-    def entered(self, account: Account) -> Iterator[None]:
-        """Count the call while it is under way.
+    def enter(self, inquiry: Inquiry, cost: int) -> Entered:
+        """Take a place among the calls under way, for as long as the returned block lasts; notes the call's nodes.
 
         Raises `UnavailableError` (OVERLOADED) or `LimitExceededError` (TOO_MANY_IN_FLIGHT).
         """
-        if self._total >= self._ceiling:
-            raise UnavailableError(Reason.OVERLOADED, retry_after_seconds=_RETRY_SOON_SECONDS)
-        capped = [node.name for node in account.nodes if node.limits.in_flight is not None]
-        for node in account.nodes:
-            limit = node.limits.in_flight
-            if limit is not None and self._by_node[node.name] >= limit:
-                raise LimitExceededError(
+        assert inquiry.account is not None
+        priority = priority_of(cost, is_bulk=inquiry.method.is_bulk)
+        load = Load(self._in_flight.total, self._loop_delay.standing_seconds)
+        stay_away = seconds_to_stay_away(load, self._ceilings[priority.value])
+        if stay_away is not None:
+            raise UnavailableError(Reason.OVERLOADED, retry_after_seconds=stay_away)
+        purpose = inquiry.question.purpose if inquiry.question is not None else None
+        nodes = inquiry.limit_nodes = limit_nodes(inquiry.account, "" if purpose is None else purpose.officer_id)
+        full = self._in_flight.full(nodes)
+        if full is not None:
+            self._refuse(
+                inquiry,
+                LimitExceededError(
                     Reason.TOO_MANY_IN_FLIGHT,
                     retry_after_seconds=_RETRY_SOON_SECONDS,
-                    quota=QuotaViolation(node.name, f"at most {limit} calls under way"),
-                )
-        self._total += 1
-        self._by_node.update(capped)
-        try:
-            yield
-        finally:
-            self._total -= 1
-            self._by_node.subtract(capped)
+                    quota=QuotaViolation(shown(full), f"at most {full.limits.in_flight} calls under way"),
+                    metadata={"limit": shown(full)},
+                ),
+            )
+        return self._in_flight.enter(nodes)
 
+    async def take(self, inquiry: Inquiry, cost: int) -> None:
+        """Take `cost` citizens from every limit, or none; notes the RateLimit fields of the answer or refusal.
 
-async def admit(account: Account, cost: int, *, limiter: Limiter) -> tuple[tuple[str, str], ...]:
-    """Take `cost` citizens from the account's limits; returns the RateLimit metadata of the answer.
-
-    Raises `LimitExceededError` with an exact time to come back.
-    """
-    limited = tuple(node for node in account.nodes if node.limits.rate is not None)
-    if not limited:
-        return ()
-    admission = await limiter.admit(limited, cost)
-    if admission.refused_by is not None:
-        node = admission.refused_by
-        raise LimitExceededError(
-            Reason.RATE_LIMITED,
-            retry_after_seconds=admission.retry_after_seconds,
-            quota=QuotaViolation(node.name, f"at most {node.limits.rate} citizens per second"),
+        Raises `LimitExceededError` with an exact time to come back.
+        """
+        budgets = [node for node in inquiry.limit_nodes if node.limits.misses_per_hour is not None]
+        blocked = self._misses.blocked(budgets) if budgets else None
+        if blocked is not None:
+            node, wait = blocked
+            self._refuse(
+                inquiry,
+                LimitExceededError(
+                    Reason.ENUMERATION_SUSPECTED,
+                    retry_after_seconds=wait,
+                    quota=QuotaViolation(shown(node), f"at most {node.limits.misses_per_hour} misses per hour"),
+                    metadata={"limit": shown(node)},
+                ),
+            )
+        limited = tuple(
+            [node for node in inquiry.limit_nodes if node.limits.rate is not None or node.limits.daily is not None]
         )
-    return rate_limit_metadata(tightest(limited), admission)
+        if not limited or not cost:
+            return
+        admission = await self._limiter.admit(limited, cost)
+        inquiry.rate_limit = rate_limit_fields(limited, admission)
+        if admission.refused_by is not None:
+            self._refuse(inquiry, _exceeded(admission.refused_by, admission))
+
+    async def settle(self, nodes: Sequence[LimitNode], outcomes: Iterable[Reason | None]) -> None:
+        """Debit the misses of a call, before its answer is told; `outcomes` of its citizens."""
+        missed = len([outcome for outcome in outcomes if outcome is not None and outcome in MISSES])
+        budgets = [node for node in nodes if node.limits.misses_per_hour is not None] if missed else ()
+        if budgets:
+            await self._misses.debit(budgets, missed)
+
+    def _refuse(self, inquiry: Inquiry, refusal: LimitExceededError) -> None:
+        assert inquiry.account is not None
+        if not inquiry.account.policy.shadow:
+            raise refusal
+        self._observer.would_refuse(refusal.reason.name)
 
 
-def tightest(nodes: tuple[LimitNode, ...]) -> LimitNode:
-    """The node with the lowest rate; `nodes` all have one."""
-    return min(nodes, key=lambda node: node.limits.rate or 0)
-
-
-def rate_limit_metadata(node: LimitNode, admission: Admission) -> tuple[tuple[str, str], ...]:
-    """The fields of draft-ietf-httpapi-ratelimit-headers for one node: its quota per second and what is left."""
-    kind = node.name.partition(":")[0]
-    return (
-        ("ratelimit", f'"{kind}";r={admission.remaining or 0};t=1'),
-        ("ratelimit-policy", f'"{kind}";q={node.limits.rate};w=1'),
+def _exceeded(node: LimitNode, admission: Admission) -> LimitExceededError:
+    metadata = {"limit": shown(node)}
+    if admission.reason is Reason.DAILY_QUOTA_EXHAUSTED:
+        return LimitExceededError(
+            Reason.DAILY_QUOTA_EXHAUSTED,
+            retry_after_seconds=admission.retry_after_seconds,
+            quota=QuotaViolation(shown(node), f"at most {node.limits.daily} citizens per day"),
+            metadata=metadata,
+        )
+    return LimitExceededError(
+        Reason.RATE_LIMITED,
+        retry_after_seconds=admission.retry_after_seconds,
+        quota=QuotaViolation(shown(node), f"at most {node.limits.rate} citizens per second"),
+        metadata=metadata,
     )

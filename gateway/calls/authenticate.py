@@ -42,7 +42,9 @@ def authenticate(authorization: str | None, *, directory: Directory, pepper: Sec
     return key
 
 
-def require_active(key: ApiKey) -> None:
-    """Raise `PermissionDeniedError` while the account or its organisation is suspended."""
+def require_active(key: ApiKey, *, now: float) -> None:
+    """Raise `PermissionDeniedError` while the account or its organisation is suspended, and once the account ended."""
     if key.account.status is not AccountStatus.ACTIVE:
         raise PermissionDeniedError(Reason.ACCOUNT_SUSPENDED)
+    if key.account.not_after is not None and now >= key.account.not_after:
+        raise PermissionDeniedError(Reason.ACCOUNT_EXPIRED)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from gateway.accounts.model import EVERYTHING, Account, Policy
+from gateway.accounts.rules import deciding_network, deciding_rule, grants, may_ask_as
 from gateway.calls.inquiry import Method, Question
 from gateway.citizens.fields import first_path_not_granted
 from gateway.errors import PermissionDeniedError, Reason
 
+EVERYBODYS_SCOPES = frozenset({"receipt.read"})
+"""Rights of every account, whatever its policy says: proving one's own lookups is not an operator's to withhold."""
 
-def authorise(account: Account, method: Method, question: Question, *, peer: str) -> None:
-    """Raise `PermissionDeniedError` with the first rule that forbids the question."""
+
+def authorise(account: Account, method: Method, question: Question, *, peer: str, now: float) -> None:
+    """Raise `PermissionDeniedError` with the first rule that forbids the question; `now` in seconds since the epoch."""
     policy = account.policy
     if not may_call_from(policy, peer):
         raise PermissionDeniedError(Reason.NETWORK_NOT_ALLOWED)
@@ -20,7 +22,7 @@ def authorise(account: Account, method: Method, question: Question, *, peer: str
     if question.purpose is not None:
         if not may_ask_for(policy, question.purpose.procedure_code):
             raise PermissionDeniedError(Reason.PURPOSE_NOT_GRANTED)
-        if policy.officer_required and not question.purpose.officer_id:
+        if not may_ask_as(account, question.purpose.officer_id, now=now):
             raise PermissionDeniedError(Reason.OFFICER_UNKNOWN)
     forbidden = first_path_not_granted(policy.fields, (path for path in question.fields if path != EVERYTHING))
     if forbidden is not None:
@@ -31,22 +33,14 @@ def may_call(account: Account, method: Method) -> bool:
     """Whether the method is granted: by role on the admin port, by scope elsewhere. No scope grants an admin method."""
     if method.admin_roles:
         return account.admin_role in method.admin_roles
-    return EVERYTHING in account.policy.methods or method.scope in account.policy.methods
+    return method.scope in EVERYBODYS_SCOPES or grants(deciding_rule(account.policy.methods, method.scope))
 
 
 def may_call_from(policy: Policy, peer: str) -> bool:
     """Whether calls may come from this address. An unknown address (a unix socket) is inside no network."""
-    if not policy.networks:
-        return True
-    if not peer:
-        return False
-    address = ip_address(peer)
-    return any(address in network for network in policy.networks)
+    return not policy.networks or deciding_network(policy, peer) is not None
 
 
 def may_ask_for(policy: Policy, procedure_code: str) -> bool:
-    """Whether the procedure is granted: by its code, or by a prefix that ends in `*`."""
-    return any(
-        procedure_code == granted or (granted.endswith("*") and procedure_code.startswith(granted[:-1]))
-        for granted in policy.procedures
-    )
+    """Whether the most specific rule that fits the procedure grants it."""
+    return grants(deciding_rule(policy.procedures, procedure_code))

@@ -14,7 +14,7 @@ from gateway.errors import Reason
 from gateway.model import Call, CitizenNumber
 
 if TYPE_CHECKING:
-    from gateway.accounts.model import Account
+    from gateway.accounts.model import Account, LimitNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Disclosure:
     outcome: Reason | None = None
     source: common_pb2.Provenance.Source.ValueType = common_pb2.Provenance.SOURCE_UNSPECIFIED
     data_as_of: float | None = None
+    target: str = ""
+    """What an administrative call concerned, such as `account 01/mot-cua`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Method:
     handle: Callable[[Question, Inquiry], Awaitable[Answer]]
     admin_roles: frozenset[str] = frozenset()
     """The roles that may call it, for methods of the admin port; empty for public ones."""
+    is_bulk: bool = False
+    """Whether a program waits for it rather than a person: it is the first to be shed under overload."""
 
 
 @dataclass(slots=True)
@@ -94,4 +98,6 @@ class Inquiry:
     source: common_pb2.Provenance.Source.ValueType = common_pb2.Provenance.SOURCE_UNSPECIFIED
     recorded: bool = False
     """Whether a record was queued; from then on it stands, whatever becomes of the caller."""
+    limit_nodes: Sequence[LimitNode] = ()
+    """The limits it stands under."""
     rate_limit: Sequence[tuple[str, str]] = field(default=())

@@ -7,6 +7,9 @@ from gateway.citizens.lookup_citizen import LookupCitizen
 from gateway.citizens.records import Records
 from gateway.ports import Clock
 
+LOOKUP_SCOPES = {"dancu.citizen.v1.CitizenService/LookupCitizen": "citizen.lookup"}
+"""The right that each lookup needs, by full name, for who speaks of methods without serving them."""
+
 
 def public_methods(*, records: Records, clock: Clock, allow_test_numbers: bool) -> dict[str, Method]:
     """The methods by full name."""
@@ -14,7 +17,7 @@ def public_methods(*, records: Records, clock: Clock, allow_test_numbers: bool) 
     methods = [
         Method(
             name="dancu.citizen.v1.CitizenService/LookupCitizen",
-            scope="citizen.lookup",
+            scope=LOOKUP_SCOPES["dancu.citizen.v1.CitizenService/LookupCitizen"],
             cost=lambda question: len(question.subjects),
             audit=AuditClass.PER_CITIZEN,
             parse=lookup_citizen.parse,

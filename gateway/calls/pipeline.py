@@ -4,7 +4,7 @@
     2 authenticate  key → account                        unknown → UNAUTHENTICATED, counted, not recorded
     3 parse         bytes → question                     all violations at once
     4 authorise     network, method, purpose, fields     before anything is fetched
-    5 admit         in flight, rate
+    5 admit         overload, in flight, misses, rate, quota
     6 handle        copy → question under way → national database → narrow
     7 record        durable before the answer            refusals too
     8 answer        trailing metadata
@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dancu.common.v1 import common_pb2
 from gateway.audit.receipt import Receipt
-from gateway.calls.admit import InFlight, admit
+from gateway.calls.admit import Gate
 from gateway.calls.answer import trailing
 from gateway.calls.authenticate import authenticate, require_active
 from gateway.calls.authorise import authorise
@@ -29,9 +29,17 @@ from gateway.calls.call_log import CallLog
 from gateway.calls.identify import identify
 from gateway.calls.inquiry import Inquiry, Method
 from gateway.calls.record import Recorder
-from gateway.errors import CallerGoneError, DeadlineError, GatewayError, InternalError, Reason, UnimplementedError
+from gateway.errors import (
+    CallerGoneError,
+    DeadlineError,
+    GatewayError,
+    InternalError,
+    NotFoundError,
+    Reason,
+    UnimplementedError,
+)
 from gateway.model import Call, Reply, Secret
-from gateway.ports import CallObserver, Clock, Directory, Limiter
+from gateway.ports import CallObserver, Clock, Directory
 
 
 class Pipeline:
@@ -43,8 +51,7 @@ class Pipeline:
         methods: Mapping[str, Method],
         directory: Directory,
         pepper: Secret,
-        in_flight: InFlight,
-        limiter: Limiter,
+        gate: Gate,
         recorder: Recorder,
         observer: CallObserver,
         log: CallLog,
@@ -55,8 +62,7 @@ class Pipeline:
         self._methods = methods
         self._directory = directory
         self._pepper = pepper
-        self._in_flight = in_flight
-        self._limiter = limiter
+        self._gate = gate
         self._recorder = recorder
         self._observer = observer
         self._log = log
@@ -96,13 +102,20 @@ class Pipeline:
         )
         account = inquiry.account = key.account
         inquiry.credential_id = key.key_id
-        require_active(key)
+        require_active(key, now=inquiry.arrived)
+        self._directory.used(key.key_id, at=inquiry.arrived)
         question = inquiry.question = method.parse(call.request)
         inquiry.request_id = question.request_id or inquiry.request_id
-        authorise(account, method, question, peer=call.peer)
-        with self._in_flight.entered(account):
-            inquiry.rate_limit = await admit(account, method.cost(question), limiter=self._limiter)
-            answer = await method.handle(question, inquiry)
+        authorise(account, method, question, peer=call.peer, now=inquiry.arrived)
+        cost = method.cost(question)
+        with self._gate.enter(inquiry, cost):
+            await self._gate.take(inquiry, cost)
+            try:
+                answer = await method.handle(question, inquiry)
+            except NotFoundError as missed:
+                await self._gate.settle(inquiry.limit_nodes, [missed.reason])
+                raise
+            await self._gate.settle(inquiry.limit_nodes, (told.outcome for told in answer.disclosures))
             receipts = await self._recorder.answered(inquiry, answer)
         return Reply(answer.response.SerializeToString(), trailing(inquiry, receipts))
 

@@ -117,6 +117,7 @@ class Recorder:
             peer=inquiry.call.peer,
             policy_version=account.policy.version,
             trace_id=inquiry.trace_id,
+            target=disclosure.target,
         )
         seconds = int(inquiry.arrived)
         record.time.seconds = seconds

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from adapters.memory_limiter import MemoryLimiter
-from adapters.redis_lane import RedisLane
-from adapters.redis_limiter import RedisLimiter
 from gateway.accounts.model import LimitNode, Limits
-from gateway.accounts.shares import share_among
-from gateway.ports import Admission, Limiter
+from gateway.errors import Reason
+from gateway.ports import Limiter
 from tests.fakes.clock import FakeClock
-from tests.fakes.valkey import RunningValkey, running_valkey
+from tests.fakes.limiters import limited_worker
+from tests.fakes.valkey import running_valkey
 
 Pass = Callable[[float], Awaitable[None]]
 
 
-def node(name: str, rate: int, burst: int | None = None) -> LimitNode:
-    return LimitNode(name, "01", Limits(rate=rate, burst=burst))
+def node(name: str, rate: int | None = None, burst: int | None = None, daily: int | None = None) -> LimitNode:
+    return LimitNode(name, "01", Limits(rate=rate, burst=burst, daily=daily))
 
 
 @asynccontextmanager
@@ -36,17 +36,9 @@ async def memory() -> AsyncIterator[tuple[Limiter, Pass]]:
 
 @asynccontextmanager
 async def redis() -> AsyncIterator[tuple[Limiter, Pass]]:
-    async with running_valkey() as server:
-        lane = RedisLane.connect(server.url, timeout_seconds=2)
-        yield RedisLimiter(lane, fallback=Refusing(), share=lambda node: node), asyncio.sleep
-        await lane.close()
-
-
-class Refusing:
-    """A fallback that must not be needed."""
-
-    async def admit(self, nodes: Sequence[LimitNode], cost: int) -> Admission:
-        raise AssertionError(f"Redis was given up for {nodes} at {cost}")
+    async with running_valkey() as server, limited_worker(server.url) as worker:
+        yield worker.limiter, asyncio.sleep
+        assert set(worker.states) <= {True}, "Redis was given up"
 
 
 @pytest.fixture(params=[memory, redis], ids=["memory", "redis"])
@@ -131,68 +123,69 @@ async def test_nodes_are_counted_apart(limited: tuple[Limiter, Pass]) -> None:
     assert await admitted(limiter, node("b", rate=1, burst=1)) == 1
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[RunningValkey]:
-    async with running_valkey() as running:
-        yield running
-
-
-async def test_two_workers_share_one_limit(server: RunningValkey) -> None:
-    """P4 across workers."""
-    lanes = [RedisLane.connect(server.url, timeout_seconds=2) for _ in range(2)]
-    limiters = [RedisLimiter(lane, fallback=Refusing(), share=lambda node: node) for lane in lanes]
-    counts = await asyncio.gather(*(admitted(one, node("a", rate=1, burst=10), times=30) for one in limiters))
-    assert sum(counts) == 10
-    for lane in lanes:
-        await lane.close()
-
-
-async def test_every_key_expires(server: RunningValkey) -> None:
-    """Accounts come and go; their counters must not stay for ever."""
-    lane = RedisLane.connect(server.url, timeout_seconds=2)
-    await RedisLimiter(lane, fallback=Refusing(), share=lambda node: node).admit([node("a", rate=5)], 1)
-    keys = await lane.execute("KEYS", "dancu:limit:*")
-    assert keys == [b"dancu:limit:{01}:a"]
-    assert 0 < await lane.execute("PTTL", keys[0]) <= 3000
-    await lane.close()
-
-
-async def test_a_flushed_script_is_sent_again(server: RunningValkey) -> None:
-    """SCRIPT FLUSH, or a restarted Redis, must not look like an outage."""
-    lane = RedisLane.connect(server.url, timeout_seconds=2)
-    limiter = RedisLimiter(lane, fallback=Refusing(), share=lambda node: node)
-    assert await admitted(limiter, node("a", rate=1, burst=2)) == 1
-    await lane.execute("SCRIPT", "FLUSH")
-    assert await admitted(limiter, node("a", rate=1, burst=2), times=3) == 1
-    await lane.close()
-
-
-async def test_without_redis_each_worker_keeps_to_its_share_and_redis_is_taken_up_again(
-    server: RunningValkey,
+async def test_a_daily_quota_is_admitted_to_the_last_citizen_and_then_refused_until_midnight(
+    limited: tuple[Limiter, Pass],
 ) -> None:
-    """P4: limits hold, stricter, when Redis is gone; nobody restarts anything when it returns."""
-    states: list[bool] = []
-    lane = RedisLane.connect(server.url, timeout_seconds=0.3, on_state=states.append)
-    limiter = RedisLimiter(lane, fallback=MemoryLimiter(clock=FakeClock()), share=share_among(4))
-    shared = node("a", rate=8, burst=8)
-    server.kill()
-    assert await admitted(limiter, shared, times=20) == 2
-    await server.start()
+    """P4: a quota of 20 is 20, whoever asks at the same time, and the way back in is told."""
+    limiter, _ = limited
+    quota = node("a", daily=20)
+    assert await admitted(limiter, quota, times=50) == 20
+    refusal = await limiter.admit([quota], 1)
+    assert (refusal.refused_by, refusal.reason) == (quota, Reason.DAILY_QUOTA_EXHAUSTED)
+    assert 0 < refusal.retry_after_seconds <= 86_400
+
+
+async def test_what_the_quota_refuses_takes_nothing_from_the_rate_and_the_reverse(
+    limited: tuple[Limiter, Pass],
+) -> None:
+    """All-or-nothing over both kinds of limits."""
+    limiter, _ = limited
+    both, rate, quota = node("both", rate=1, burst=9, daily=3), node("both", rate=1, burst=9), node("q", daily=5)
+    assert await admitted(limiter, both, times=6) == 3
+    assert await admitted(limiter, rate, times=20) == 6
+    assert await admitted(limiter, quota, node("narrow", rate=1, burst=2), times=9) == 2
+    assert await admitted(limiter, quota, times=9) == 3
+
+
+async def test_of_two_kinds_of_refusal_the_longer_wait_is_told(limited: tuple[Limiter, Pass]) -> None:
+    """Retrying after the rate's wait would only meet the quota."""
+    limiter, _ = limited
+    both = node("a", rate=1, burst=2, daily=2)
+    assert await admitted(limiter, both, times=2) == 2
+    assert (await limiter.admit([both], 1)).reason is Reason.DAILY_QUOTA_EXHAUSTED
+
+
+async def test_a_limit_that_is_raised_or_lowered_holds_from_the_next_call(limited: tuple[Limiter, Pass]) -> None:
+    """An operator who lowers a limit in an incident must not wait for a window to end."""
+    limiter, _ = limited
+    first = node("a", rate=1, burst=10, daily=100)
+    assert await admitted(limiter, first, times=6) == 6
+    lower = replace(first, limits=replace(first.limits, burst=2))
+    assert await admitted(limiter, lower, times=5) == 0
+    raised = replace(first, limits=replace(first.limits, burst=20))
+    assert await admitted(limiter, raised, times=30) == 14
+    assert await admitted(limiter, replace(first, limits=Limits(daily=20)), times=5) == 0
+    assert await admitted(limiter, replace(first, limits=Limits(daily=22)), times=5) == 2
+
+
+async def test_the_rate_holds_across_the_edge_of_any_second(limited: tuple[Limiter, Pass]) -> None:
+    """Fixed windows would let twice the limit through around their edge."""
+    limiter, wait = limited
+    steady = node("a", rate=20, burst=10)
+    assert await admitted(limiter, steady, times=40) == 10
+    await wait(0.25)
+    assert 4 <= await admitted(limiter, steady, times=40) <= 7
+    await wait(0.25)
+    assert 4 <= await admitted(limiter, steady, times=40) <= 7
+
+
+async def test_a_refused_caller_that_hammers_is_admitted_on_time_all_the_same(limited: tuple[Limiter, Pass]) -> None:
+    """Asking in vain must not push the next token further away."""
+    limiter, wait = limited
+    slow = node("a", rate=5, burst=1)
+    assert await admitted(limiter, slow) == 1
+    refusal = await limiter.admit([slow], 1)
     for _ in range(100):
-        if await admitted(limiter, shared):
-            break
-        await asyncio.sleep(0.05)
-    assert await admitted(limiter, shared, times=20) == 7
-    assert states == [False, True]
-    await lane.close()
-
-
-async def test_a_hanging_redis_is_given_up_within_the_time_out(server: RunningValkey) -> None:
-    """A Redis that accepts and never answers is the worse outage."""
-    lane = RedisLane.connect(server.url, timeout_seconds=0.2)
-    limiter = RedisLimiter(lane, fallback=MemoryLimiter(clock=FakeClock()), share=share_among(2))
-    server.pause()
-    async with asyncio.timeout(5):
-        assert await admitted(limiter, node("a", rate=4, burst=4), times=10) == 2
-    server.resume()
-    await lane.close()
+        await limiter.admit([slow], 1)
+    await wait(refusal.retry_after_seconds)
+    assert await admitted(limiter, slow) == 1

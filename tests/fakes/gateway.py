@@ -12,13 +12,11 @@ import pytest
 
 from adapters.layered_cache import LayeredIdentityCache
 from adapters.memory_cache import MemoryIdentityCache
-from adapters.memory_limiter import MemoryLimiter
 from dancu.audit.v1.audit_record_pb2 import AuditRecord
 from dancu.citizen.v1 import citizen_pb2, citizen_service_pb2
 from dancu.common.v1 import common_pb2
-from gateway.accounts.model import Account, AccountStatus, ApiKey, LimitNode, Limits, Policy
+from gateway.accounts.model import Account, AccountStatus, ApiKey, LimitNode, Limits, Officer, Policy
 from gateway.audit.tokens import Tokens
-from gateway.calls.admit import InFlight
 from gateway.calls.authenticate import hash_of_secret
 from gateway.calls.call_log import CallLog
 from gateway.calls.methods import public_methods
@@ -29,6 +27,7 @@ from gateway.errors import GatewayError, Reason
 from gateway.model import Call, Reply, Secret, VersionedSecret
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import MemoryJournal
+from tests.fakes.limiters import memory_gate
 from tests.fakes.national_db import FakeNationalDatabase
 
 LOOKUP = "dancu.citizen.v1.CitizenService/LookupCitizen"
@@ -46,6 +45,7 @@ class Observed:
     finished: list[dict[str, Any]] = field(default_factory=list)
     started: int = 0
     cache: list[tuple[str, str]] = field(default_factory=list)
+    shadowed: list[str] = field(default_factory=list)
 
     def call_started(self) -> None:
         self.started += 1
@@ -55,6 +55,9 @@ class Observed:
 
     def cache_request(self, *, layer: str, result: str) -> None:
         self.cache.append((layer, result))
+
+    def would_refuse(self, reason: str) -> None:
+        self.shadowed.append(reason)
 
     def degraded(self, dependency: str, *, is_degraded: bool) -> None:
         pass
@@ -71,6 +74,7 @@ class FakeGateway:
         self.tokens = Tokens(VersionedSecret(3, Secret(b"t" * 32)))
         self._pepper = Secret(b"p" * 32)
         self._keys: dict[str, ApiKey] = {}
+        self.key_used_at: dict[str, float] = {}
         self.allow(policy=policy, limits=limits)
         self.cache = LayeredIdentityCache(
             l1=MemoryIdentityCache(clock=self.clock, entries=100, ttl_seconds=3600, negative_ttl_seconds=60),
@@ -85,8 +89,7 @@ class FakeGateway:
             methods=self.methods,
             directory=self,
             pepper=self._pepper,
-            in_flight=InFlight(ceiling=in_flight),
-            limiter=MemoryLimiter(clock=self.clock),
+            gate=memory_gate(clock=self.clock, observer=self.observed, max_in_flight=in_flight),
             recorder=self.recorder,
             observer=self.observed,
             log=CallLog(clock=self.clock),
@@ -104,7 +107,8 @@ class FakeGateway:
     ) -> None:
         """Replace the one account and its key."""
         nodes = (LimitNode("organisation:01", "01", Limits()), LimitNode("account:01/test", "01", limits))
-        account = Account("01/test", "01", status, policy, nodes)
+        officers = {"cb-17": Officer("cb-17", AccountStatus.ACTIVE)}
+        account = Account("01/test", "01", status, policy, nodes, officers=officers)
         hashed = hash_of_secret(SECRET, pepper=self._pepper)
         self._keys["testkey"] = ApiKey("testkey", hashed, account, not_after)
 
@@ -115,6 +119,9 @@ class FakeGateway:
 
     def key(self, key_id: str) -> ApiKey | None:
         return self._keys.get(key_id)
+
+    def used(self, key_id: str, *, at: float) -> None:
+        self.key_used_at[key_id] = at
 
     async def call(self, request: bytes, method: str = LOOKUP, deadline: float | None = None, **metadata: str) -> Reply:
         headers = {"authorization": f"Bearer dck_testkey_{SECRET}"} | {

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,8 @@ class Installer:
     def prepare(self, settings: Settings, *, grpc_target: str, admin_target: str) -> None:
         failure = os.environ.get("STANDIN_INSTALLER")
         if failure:
+            # Long enough for a worker that does not wait to have left its trace.
+            time.sleep(0.7)
             raise RuntimeError(failure)
         (settings.data_dir / "demo.env").write_text(f"DANCU_TARGET={grpc_target}\nDANCU_ADMIN_TARGET={admin_target}\n")
 

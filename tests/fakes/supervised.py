@@ -40,12 +40,19 @@ def children_of(parent: int) -> dict[int, str]:
             continue
         try:
             ppid = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except (FileNotFoundError, ProcessLookupError):
             continue
         if ppid == parent and is_running(int(entry.name)):
-            children[int(entry.name)] = command
+            children[int(entry.name)] = command_of(int(entry.name))
     return children
+
+
+def command_of(pid: int) -> str:
+    """The command line of a process; empty where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 class Supervised:
@@ -61,9 +68,12 @@ class Supervised:
     ) -> None:
         """Variables of an outer installation are kept away; `environment` is added."""
         self.folder = folder
+        self._children: dict[int, str] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._out_path, self._err_path = folder / "stdout", folder / "stderr"
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DANCU_")}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("DANCU_", "PYTHONUNBUFFERED"))
+        }
         with self._out_path.open("wb") as out, self._err_path.open("wb") as err:
             self.process = subprocess.Popen(
                 argv,
@@ -111,6 +121,7 @@ class Supervised:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to it alone."""
+        self._note_children()
         self.process.send_signal(number)
 
     def end(self) -> int:
@@ -118,8 +129,8 @@ class Supervised:
         return self.process.wait(PATIENCE_SECONDS)
 
     def close(self) -> None:
-        """Stop it if it still runs, and see that nothing of it stays."""
-        left = list(children_of(self.pid)) if self.process.poll() is None else []
+        """Stop it if it still runs; fail, after ending them, if any of its children stays."""
+        self._note_children()
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -127,4 +138,16 @@ class Supervised:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        wait_for(lambda: not any(map(is_running, left)), f"the end of children {left}")
+        try:
+            wait_for(lambda: not self._left(), "the end of all children")
+        finally:
+            for pid in self._left():
+                os.kill(pid, signal.SIGKILL)
+
+    def _note_children(self) -> None:
+        if self.process.poll() is None:
+            self._children |= children_of(self.pid)
+
+    def _left(self) -> list[int]:
+        """Children of before that still run; a pid that was given to another program is not one of them."""
+        return [pid for pid, command in self._children.items() if is_running(pid) and command_of(pid) == command]

@@ -23,7 +23,9 @@ import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from adapters.installation import prepare
 from adapters.processes.control_health import WorkersCheck
+from gateway.settings import Settings
 from tests.fakes.supervised import Supervised, wait_for
 from tests.fakes.valkey import RunningValkey
 
@@ -118,6 +120,7 @@ def free_port() -> int:
 
 
 def control(folder: Path, **environment: str) -> Supervised:
+    prepare(Settings(data_dir=folder), grpc_target="127.0.0.1:1", admin_target="127.0.0.1:2")
     return Supervised(
         [sys.executable, "-P", "-m", "adapters.processes.control"], folder=folder, environment=environment, cwd=folder
     )
@@ -280,7 +283,10 @@ def test_a_taken_port_ends_it_with_its_name(world: World, tmp_path: Path, settin
         DANCU_HTTP__PORT=str(ports["http"]),
         DANCU_ADMIN__PORT=str(ports["admin"]),
     )
-    assert second.end() == 1
+    try:
+        assert second.end() == 1
+    finally:
+        second.close()
     assert f"port {ports[setting]} on 127.0.0.1 ({setting}.port) cannot be opened" in second.err
     assert "Traceback" not in second.err
 
@@ -288,7 +294,10 @@ def test_a_taken_port_ends_it_with_its_name(world: World, tmp_path: Path, settin
 def test_wrong_settings_end_it_with_every_mistake(tmp_path: Path) -> None:
     """Settings are mended in one go, not one restart for each mistake."""
     process = control(tmp_path, DANCU_HTTP__PORT="80800", DANCU_NO_SUCH__THING="1")
-    assert process.end() == 1
+    try:
+        assert process.end() == 1
+    finally:
+        process.close()
     assert "http.port" in process.err
     assert "DANCU_NO_SUCH__THING" in process.err
 

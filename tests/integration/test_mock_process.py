@@ -78,7 +78,12 @@ def usage(pid: int) -> tuple[float, int]:
 async def failed(*arguments: str) -> str:
     """Return the one line with which the mock refuses to start."""
     process = await spawn(*arguments)
-    out, err = await process.communicate()
+    try:
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode == 1
     assert out == b""
     (line,) = err.decode().splitlines()
@@ -171,7 +176,7 @@ async def test_no_number_is_ever_printed(start: Start, tmp_path: Path) -> None:
         await mock.post("/v1/citizens/lookup", {"MaYeuCau": "r", "SoDinhDanh": number, str(number): 1}, status=400)
         await mock.post(f"/v1/citizens/{number}", {}, status=404)
         reader, writer = await asyncio.open_unix_connection(str(tmp_path / "mock.sock"))
-        writer.write(f"{number} {number} {number}\r\n\r\n".encode())
+        writer.write(f"POST /v1/citizens/lookup HTTP/1.1\r\nHost: mock\r\n{number} is no header\r\n\r\n".encode())
         assert b"400" in await reader.read()
         writer.close()
         mock.process.terminate()

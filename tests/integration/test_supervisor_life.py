@@ -119,6 +119,16 @@ def test_children_are_out_of_reach_of_the_terminal(running: Supervised) -> None:
         assert os.getsid(child) == child
 
 
+def test_a_log_that_grows_too_long_is_rotated_while_its_child_runs(running: Supervised) -> None:
+    """A worker that complains all night must not fill the disk that evidence needs."""
+    log = running.folder / "data" / "logs" / "control.log"
+    control = running.child(" control ")
+    os.truncate(log, 51 * 1_048_576)
+    wait_for(lambda: log.stat().st_size == 0, "the rotation")
+    assert log.with_name("control.log.1").stat().st_size == 51 * 1_048_576
+    assert running.child(" control ") == control
+
+
 def test_a_killed_worker_is_started_again_and_its_gauges_are_dropped(running: Supervised) -> None:
     """Capacity comes back by itself; calls the dead worker had in flight no longer count."""
     gauges = running.folder / "data" / "run" / "metrics" / "gauge_livesum_worker-0.db"
@@ -170,9 +180,9 @@ def test_a_child_that_dies_before_it_is_ready_stops_everything_and_tells_why(sta
 
 def test_an_installation_that_cannot_be_prepared_is_told_in_one_line(start: Start, tmp_path: Path) -> None:
     """Without secrets and accounts no worker may start."""
-    up = start(installer="the ledger is locked")
+    up = start(installer="the ledger is locked\n[SQL: a page of it]")
     assert up.end() == 1
-    assert "installation could not be prepared: RuntimeError: the ledger is locked" in up.err
+    assert up.err.splitlines()[-1] == "installation could not be prepared: RuntimeError: the ledger is locked"
     assert "Traceback" not in up.err
     assert not any(event.startswith("worker") for event in events(tmp_path))
 

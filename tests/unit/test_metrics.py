@@ -6,6 +6,7 @@ The library chooses once in a process where numbers live, so each process of the
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,24 @@ def test_the_files_have_their_space_from_the_start(tmp_path: Path) -> None:
     for path in tmp_path.iterdir():
         assert path.stat().st_blocks * 512 >= path.stat().st_size > 0, path.name
         assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_process_works_where_its_files_cannot_be_made(tmp_path: Path) -> None:
+    """A worker restarted on a full disk must come up, refuse what it cannot record, and recover by itself."""
+    code = """
+import resource, sys
+from pathlib import Path
+import adapters.metrics as metrics
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+assert metrics.configure("worker-0", Path(sys.argv[1])) is False
+observer = metrics.PrometheusObserver(version="1")
+observer.call_started()
+observer.call_finished(method="m", code="OK", source="cache", organisation="01", seconds=0.1, reason="RATE_LIMITED")
+observer.journal_committed(0.1, 1)
+"""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60, env=environment)
+    assert scrape(tmp_path)[0] == b""
 
 
 @pytest.mark.parametrize("name", ["worker_0", "", "../worker", "Worker-0"])

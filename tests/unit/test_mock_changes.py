@@ -1,76 +1,16 @@
-import asyncio
-import itertools
 import json
 import random
-import sqlite3
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from mock_national_db import Nation, Person, wire
-from mock_national_db.blocks import BLOCK_SIZE
 from mock_national_db.change_requests import KINDS, read
-from mock_national_db.changes import Changes, KeyReusedError
+from mock_national_db.changes import KeyReusedError
 from mock_national_db.households import MaritalStatus, Relation, Sex
-from mock_national_db.live import LiveNation
-from mock_national_db.person import VIETNAM_TIME
-from mock_national_db.requests import FeedRequest, InvalidRequestError
-from mock_national_db.store import Store, StoreError
-
-POPULATION = 240
-NOW = datetime(2026, 3, 2, 9, 0, tzinfo=VIETNAM_TIME)
-NATION = {"seed": "1", "population": str(POPULATION)}
-PLACE = {"MaTinh": "48", "TenXa": "Phường Hải Châu", "ChiTiet": "Số 1 đường Bạch Đằng"}
-
-
-class Desk:
-    """The nation with its changes, and a clerk who submits them."""
-
-    def __init__(self, data_dir: Path | None = None, *, feed_limit: int = 1000) -> None:
-        self.now = NOW
-        self.store = Store(data_dir=data_dir, nation=NATION, feed_limit=feed_limit)
-        self.nation = Nation(population=POPULATION, seed=1)
-        self.live = LiveNation(nation=self.nation, store=self.store)
-        self.changes = Changes(live=self.live, store=self.store, clock=lambda: self.now)
-        self._keys = itertools.count()
-
-    def submit(self, kind: str, number: str, content: Any, *, version: int | None = None, key: str = "") -> Any:
-        index = self.live.index_of(number)
-        held = self.live.person(index).record_version if index is not None else 1
-        body = {
-            "MaYeuCau": "s",
-            "KhoaChongLap": key or f"key-{next(self._keys)}",
-            "LoaiThayDoi": kind,
-            "SoDinhDanh": number,
-            "PhienBanGoc": held if version is None else version,
-            "NoiDung": content,
-        }
-        return self.changes.submit(read(json.dumps(body).encode())).body
-
-    def applied(self, kind: str, number: str, content: Any) -> Any:
-        answer = self.submit(kind, number, content)
-        assert answer["KetQua"] == "DA_AP_DUNG", answer
-        return answer
-
-    def person(self, number: str) -> Person:
-        index = self.live.index_of(number)
-        assert index is not None
-        return self.live.person(index)
-
-    def records(self) -> dict[str, Any]:
-        """Every record there is, by number."""
-        found = {}
-        for block in range(POPULATION // BLOCK_SIZE):
-            for index in self.live.everyone(block):
-                record = wire.citizen(self.live.person(index))
-                found[record["SoDinhDanh"]] = record
-        return found
-
-    def feed(self, cursor: str | None = "0", limit: int = 1000) -> Any:
-        return asyncio.run(self.changes.read(FeedRequest("f", cursor, limit, 0.0))).body
+from mock_national_db.requests import InvalidRequestError
+from tests.fakes.mock_desk import NOW, PLACE, POPULATION, Desk, agree, couples, household, strangers
 
 
 @pytest.fixture
@@ -78,59 +18,6 @@ def desk() -> Iterator[Desk]:
     desk = Desk()
     yield desk
     desk.store.close()
-
-
-def couples(desk: Desk) -> Iterator[tuple[Person, Person]]:
-    """Heads with their spouses, where a child lives with them."""
-    for index in range(POPULATION):
-        person = desk.nation.person(index)
-        members = desk.nation.household_of(index)
-        if person.household and person.household.relation is Relation.HEAD and person.spouse and len(members) > 2:
-            yield person, desk.person(person.spouse.personal_number or "")
-
-
-def singles(desk: Desk, sex: Sex) -> Iterator[Person]:
-    for index in range(POPULATION):
-        person = desk.nation.person(index)
-        free = person.alive and person.marital_status is not MaritalStatus.MARRIED
-        if free and person.sex is sex and 1950 < person.birth_date.year < 2000:
-            yield person
-
-
-def strangers(desk: Desk) -> tuple[Person, Person]:
-    """A man and a woman of different blocks who may marry."""
-    groom = next(singles(desk, Sex.MALE))
-    block = (desk.live.index_of(groom.personal_number) or 0) // BLOCK_SIZE
-    bride = next(
-        one
-        for one in singles(desk, Sex.FEMALE)
-        if (desk.live.index_of(one.personal_number) or 0) // BLOCK_SIZE != block
-    )
-    return groom, bride
-
-
-def household(desk: Desk, number: str) -> list[Person]:
-    return [desk.live.person(member) for member in desk.live.household_of(desk.live.index_of(number) or 0)]
-
-
-def agree(desk: Desk) -> None:
-    """Assert that the nation is still consistent."""
-    for number in desk.records():
-        person = desk.person(number)
-        if person.household is None:
-            assert not person.alive
-            continue
-        members = household(desk, number)
-        assert number in {m.personal_number for m in members}
-        assert len({(m.household and m.household.household_id, m.permanent_residence) for m in members}) == 1
-        assert {m.household and m.household.head for m in members} == {(members[0].name, members[0].personal_number)}
-        heads = [m for m in members if m.household and m.household.relation is Relation.HEAD]
-        assert heads == members[:1]
-        if person.spouse is not None and person.spouse.personal_number is not None:
-            assert desk.person(person.spouse.personal_number).spouse == (person.name, person.personal_number)
-        for parent in (person.father, person.mother):
-            if parent is not None and parent.personal_number is not None:
-                assert desk.person(parent.personal_number).name == parent.name
 
 
 def test_a_new_current_address_is_on_the_record_with_the_next_version(desk: Desk) -> None:
@@ -366,14 +253,14 @@ def test_a_malformed_change_names_every_violation(kind: str) -> None:
     assert {"SoDinhDanh", "PhienBanGoc", "NoiDung.A"} <= set(fields)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_every_record_that_reads_differently_has_a_new_version_and_an_entry(desk: Desk, seed: int) -> None:
     """The promise a cache lives by: same version, same record. Checked over the whole village after random changes."""
     chance = random.Random(seed)
     records = desk.records()
     cursor = desk.feed(None)["ConTro"]
     applied = 0
-    for step in range(40):
+    for step in range(30):
         desk.now = NOW + timedelta(minutes=step)
         number = chance.choice(sorted(records))
         answer = desk.submit(*_anything(desk, chance, number, sorted(records)))
@@ -390,7 +277,7 @@ def test_every_record_that_reads_differently_has_a_new_version_and_an_entry(desk
         applied += answer["KetQua"] == "DA_AP_DUNG"
         records = after
     agree(desk)
-    assert applied > 15
+    assert applied > 12
 
 
 def _anything(desk: Desk, chance: random.Random, number: str, numbers: list[str]) -> tuple[str, str, Any]:
@@ -409,114 +296,3 @@ def _anything(desk: Desk, chance: random.Random, number: str, numbers: list[str]
         ("HUY_SO", {}),
     ])  # fmt: skip
     return kind, number, content
-
-
-def test_a_write_that_fails_changes_nothing(desk: Desk) -> None:
-    """A full disk must leave the nation, the feed and the key as they were, so that a retry can succeed."""
-    head, _ = next(couples(desk))
-    before = desk.records()
-    desk.store._db.execute("CREATE TRIGGER broken BEFORE INSERT ON changes BEGIN SELECT RAISE(ABORT, 'disk full'); END")
-    with pytest.raises(sqlite3.Error, match="disk full"):
-        desk.submit("DIA_CHI", head.personal_number, {"ThuongTru": PLACE, "CaHo": True}, key="k")
-    assert desk.records() == before
-    assert desk.feed()["ThayDoi"] == []
-    desk.store._db.execute("DROP TRIGGER broken")
-    assert desk.submit("DIA_CHI", head.personal_number, {"ThuongTru": PLACE, "CaHo": True}, key="k")["PhienBan"] == 2
-
-
-def test_changes_are_there_again_after_a_restart(tmp_path: Path) -> None:
-    """The overlay is the only thing that is stored: people, newborns, feed, keys and versions come back from it."""
-    first = Desk(tmp_path)
-    groom, bride = strangers(first)
-    first.applied("HO_TICH", groom.personal_number, {"TinhTrangHonNhan": 2, "SoDinhDanhVoChong": bride.personal_number})
-    name = {"HoVaTen": {"Ho": "Lê", "Ten": "An"}, "GioiTinh": 1, "NgayThangNamSinh": {"NgayThangNam": "20260301"}}
-    mother = next(s for _, s in couples(first) if s.sex is Sex.FEMALE and 1980 < s.birth_date.year < 2005)
-    answer = first.submit("KHAI_SINH", mother.personal_number, name, key="birth")
-    first.applied("DIA_CHI", answer["SoDinhDanh"], {"ThuongTru": PLACE})
-    records, feed = first.records(), first.feed()
-    first.store.close()
-    second = Desk(tmp_path)
-    second._keys = itertools.count(100)
-    assert second.records() == records
-    assert second.feed() == feed
-    assert second.submit("KHAI_SINH", mother.personal_number, name, key="birth") == answer
-    other = second.applied("KHAI_SINH", mother.personal_number, name)
-    assert other["SoDinhDanh"] not in records
-    second.applied("CAI_CHINH", bride.personal_number, {"HoVaTen": {"Ho": "Võ", "Ten": "Sau"}})
-    assert second.person(groom.personal_number).spouse == (("Võ", "", "Sau"), bride.personal_number)
-    agree(second)
-    second.store.close()
-
-
-def test_an_overlay_belongs_to_one_nation_and_one_process(tmp_path: Path) -> None:
-    """Laid upon another nation it would move strangers; shared by two processes each would miss the other's changes."""
-    first = Desk(tmp_path)
-    with pytest.raises(StoreError, match="locked"):
-        Store(data_dir=tmp_path, nation=NATION)
-    first.store.close()
-    with pytest.raises(StoreError, match="another nation"):
-        Store(data_dir=tmp_path, nation={**NATION, "seed": "2"})
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot keep changes"):
-        Store(data_dir=tmp_path / "file", nation=NATION)
-
-
-def test_the_feed_is_read_in_pages_and_only_forwards(desk: Desk) -> None:
-    """A follower that pages must meet every change once, in order."""
-    head, _ = next(couples(desk))
-    for house in range(7):
-        desk.applied("DIA_CHI", head.personal_number, {"NoiOHienTai": {**PLACE, "ChiTiet": f"Số {house}"}})
-    versions, cursor, more = [], "0", True
-    while more:
-        page = desk.feed(cursor, limit=3)
-        assert len(page["ThayDoi"]) <= 3
-        versions += [c["PhienBan"] for c in page["ThayDoi"]]
-        cursor, more = page["ConTro"], page["ConNua"]
-    assert versions == [2, 3, 4, 5, 6, 7, 8]
-    assert desk.feed(cursor) == {
-        "MaYeuCau": "f", "KetQua": "CO_THAY_DOI", "ThayDoi": [], "ConTro": cursor, "ConNua": False
-    }  # fmt: skip
-    assert desk.feed(None)["ConTro"] == cursor
-
-
-def test_a_cursor_that_is_too_old_or_unknown_has_an_answer_of_its_own() -> None:
-    """Silence would let a follower keep what it should have dropped."""
-    desk = Desk(feed_limit=5)
-    head, _ = next(couples(desk))
-    first = desk.feed(None)["ConTro"]
-    for house in range(12):
-        desk.applied("DIA_CHI", head.personal_number, {"NoiOHienTai": {**PLACE, "ChiTiet": f"Số {house}"}})
-    now = desk.feed(None)["ConTro"]
-    for old in (first, "0"):
-        assert desk.feed(old) == {
-            "MaYeuCau": "f",
-            "KetQua": "CON_TRO_QUA_CU",
-            "ThayDoi": [],
-            "ConTro": now,
-            "ConNua": False,
-        }
-    feed_id, _, position = now.partition(".")
-    other = "f" * 16 if feed_id != "f" * 16 else "0" * 16
-    for unknown in (f"{other}.{position}", f"{feed_id}.{int(position) + 1}"):
-        assert desk.feed(unknown)["KetQua"] == "CON_TRO_KHONG_BIET"
-    kept = desk.feed(f"{feed_id}.{int(position) - 4}")
-    assert [c["PhienBan"] for c in kept["ThayDoi"]] == [10, 11, 12, 13]
-    desk.store.close()
-
-
-def test_without_changes_nothing_is_read_from_the_overlay(desk: Desk) -> None:
-    """A lookup of an unchanged citizen may not pay for changes of others."""
-    head, _ = next(couples(desk))
-    desk.applied("DIA_CHI", head.personal_number, {"NoiOHienTai": PLACE})
-    untouched = next(
-        i for i in range(POPULATION) if i // BLOCK_SIZE != (desk.live.index_of(head.personal_number) or 0) // BLOCK_SIZE
-    )
-    statements: list[str] = []
-    desk.store._db.set_trace_callback(statements.append)
-    number = desk.nation.number(untouched) or ""
-    assert desk.live.person(desk.live.index_of(number) or 0) == desk.nation.person(untouched)
-    assert desk.live.household_of(untouched) == desk.nation.household_of(untouched)
-    assert statements == []
-    desk.live._blocks.clear()
-    desk.person(head.personal_number)
-    assert statements

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 from adapters.processes.console import Console
 
@@ -28,9 +30,11 @@ def test_what_the_terminal_cannot_show_is_escaped() -> None:
 def test_a_broken_output_changes_neither_the_run_nor_the_exit_status() -> None:
     """The interpreter flushes once more at its end and would exit with 120."""
     code = "from adapters.processes.console import Console; c = Console(); c.say('a'); c.say('b'); c.warn('alive')"
-    with open("/dev/full", "wb") as full:  # noqa: PTH123
+    # Unbuffered output would leave nothing to flush at the end.
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
-            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, env=buffered, timeout=60, check=False
         )
     assert ended.returncode == 0
     assert ended.stderr == b"alive\n"

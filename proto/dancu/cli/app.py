@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dancu.cli import configuration, lookup, processes, sample
+from dancu.cli import account_group, audit_group, configuration, lookup, processes, report, sample
 
 app = typer.Typer(
     name="dancu",
@@ -51,3 +51,6 @@ app.command("check-config", short_help="Check the settings, or print them.")(con
 app.command("worker", short_help="Run one worker process.")(processes.worker)
 app.command("control", short_help="Run the control process of this machine.")(processes.control)
 app.command("mock", short_help="Run the mock national database alone.")(processes.mock)
+app.add_typer(audit_group.group, name="audit", short_help="Read, prove and verify the evidence.")
+app.command("report", short_help="Print the national report.")(report.report)
+app.add_typer(account_group.group, name="account", short_help="Manage who may ask what.")

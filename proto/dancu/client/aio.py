@@ -10,10 +10,37 @@ from typing import Self, Unpack, cast
 import grpc
 from google.protobuf.message import Message
 
+from dancu.audit.v1.audit_service_pb2 import (
+    GetConsistencyProofRequest,
+    GetConsistencyProofResponse,
+    GetStatisticsResponse,
+    ListAuditRecordsResponse,
+    ListDisclosuresResponse,
+)
 from dancu.citizen.v1.citizen_service_pb2 import LookupCitizenResponse
+from dancu.client.audit_calls import (
+    GET_CHECKPOINT,
+    GET_CONSISTENCY_PROOF,
+    GET_INCLUSION_PROOF,
+    GET_STATISTICS,
+    LIST_AUDIT_RECORDS,
+    LIST_DISCLOSURES,
+    CountFilter,
+    DisclosureFilter,
+    RecordFilter,
+    disclosures_request,
+    records_request,
+    statistics_request,
+)
 from dancu.client.base import ClientBase
 from dancu.client.calls import LOOKUP_CITIZEN, Answer, LookupArguments, LookupResult, Response, answered, lookup_request
 from dancu.client.refusals import refusal
+from dancu.receipt.v1.receipt_service_pb2 import (
+    GetCheckpointRequest,
+    GetCheckpointResponse,
+    GetInclusionProofRequest,
+    GetInclusionProofResponse,
+)
 
 
 class AsyncClient(ClientBase):
@@ -32,6 +59,63 @@ class AsyncClient(ClientBase):
         return LookupResult.of(
             await self.call(LOOKUP_CITIZEN, request, LookupCitizenResponse, timeout_seconds=timeout_seconds)
         )
+
+    async def list_audit_records(
+        self, *, timeout_seconds: float | None = None, **asked: Unpack[RecordFilter]
+    ) -> ListAuditRecordsResponse:
+        """One page of audit records, the latest first; needs the admin port. Raises `Refused`, ValueError."""
+        answer = await self.call(
+            LIST_AUDIT_RECORDS, records_request(asked), ListAuditRecordsResponse, timeout_seconds=timeout_seconds
+        )
+        return answer.message
+
+    async def list_disclosures(
+        self, personal_number: str, *, timeout_seconds: float | None = None, **asked: Unpack[DisclosureFilter]
+    ) -> ListDisclosuresResponse:
+        """One page of who was told something of a citizen, the latest first; needs the admin port. Raises `Refused`."""
+        answer = await self.call(
+            LIST_DISCLOSURES,
+            disclosures_request(personal_number, asked),
+            ListDisclosuresResponse,
+            timeout_seconds=timeout_seconds,
+        )
+        return answer.message
+
+    async def get_statistics(
+        self, *, timeout_seconds: float | None = None, **asked: Unpack[CountFilter]
+    ) -> GetStatisticsResponse:
+        """Counts by period and dimension; needs the admin port. Raises `Refused`."""
+        answer = await self.call(
+            GET_STATISTICS, statistics_request(asked), GetStatisticsResponse, timeout_seconds=timeout_seconds
+        )
+        return answer.message
+
+    async def get_consistency_proof(
+        self, origin: str, *, first_size: int, second_size: int = 0, timeout_seconds: float | None = None
+    ) -> GetConsistencyProofResponse:
+        """The proof that a later tree of a journal continues an earlier one; needs the admin port. Raises `Refused`."""
+        request = GetConsistencyProofRequest(origin=origin, first_size=first_size, second_size=second_size)
+        answer = await self.call(
+            GET_CONSISTENCY_PROOF, request, GetConsistencyProofResponse, timeout_seconds=timeout_seconds
+        )
+        return answer.message
+
+    async def get_inclusion_proof(
+        self, receipt: str, *, timeout_seconds: float | None = None
+    ) -> GetInclusionProofResponse:
+        """The proof that the record of one's own receipt stands in its journal. Raises `Refused`."""
+        request = GetInclusionProofRequest(receipt=receipt)
+        answer = await self.call(
+            GET_INCLUSION_PROOF, request, GetInclusionProofResponse, timeout_seconds=timeout_seconds
+        )
+        return answer.message
+
+    async def get_checkpoint(self, origin: str, *, timeout_seconds: float | None = None) -> GetCheckpointResponse:
+        """The latest signed checkpoint of a journal and the keys that may have signed it. Raises `Refused`."""
+        answer = await self.call(
+            GET_CHECKPOINT, GetCheckpointRequest(origin=origin), GetCheckpointResponse, timeout_seconds=timeout_seconds
+        )
+        return answer.message
 
     async def call(
         self,

@@ -80,6 +80,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: there is no such record, or it is another account's."""
     ERROR_REASON_CHECKPOINT_PENDING: _ErrorReason.ValueType  # 28
     """UNAVAILABLE: no checkpoint covers the record yet; google.rpc.RetryInfo says when one will."""
+    ERROR_REASON_ACCOUNT_EXPIRED: _ErrorReason.ValueType  # 29
+    """PERMISSION_DENIED: the account was granted for a time that is over."""
+    ERROR_REASON_RESOURCE_NOT_FOUND: _ErrorReason.ValueType  # 30
+    """NOT_FOUND: there is no such organisation, account, officer, key or request; ErrorInfo metadata names the kind."""
+    ERROR_REASON_RESOURCE_EXISTS: _ErrorReason.ValueType  # 31
+    """ALREADY_EXISTS: the name is taken; ErrorInfo metadata names the kind."""
+    ERROR_REASON_STATE_CONFLICT: _ErrorReason.ValueType  # 32
+    """FAILED_PRECONDITION: the change does not fit the present state; ErrorInfo metadata says what stands in its way."""
+    ERROR_REASON_ACCOUNTS_UNAVAILABLE: _ErrorReason.ValueType  # 33
+    """UNAVAILABLE: accounts can be neither read nor changed now. Lookups go on."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason of a refusal. It travels as google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_
@@ -144,4 +154,14 @@ ERROR_REASON_RECEIPT_NOT_FOUND: ErrorReason.ValueType  # 27
 """NOT_FOUND: there is no such record, or it is another account's."""
 ERROR_REASON_CHECKPOINT_PENDING: ErrorReason.ValueType  # 28
 """UNAVAILABLE: no checkpoint covers the record yet; google.rpc.RetryInfo says when one will."""
+ERROR_REASON_ACCOUNT_EXPIRED: ErrorReason.ValueType  # 29
+"""PERMISSION_DENIED: the account was granted for a time that is over."""
+ERROR_REASON_RESOURCE_NOT_FOUND: ErrorReason.ValueType  # 30
+"""NOT_FOUND: there is no such organisation, account, officer, key or request; ErrorInfo metadata names the kind."""
+ERROR_REASON_RESOURCE_EXISTS: ErrorReason.ValueType  # 31
+"""ALREADY_EXISTS: the name is taken; ErrorInfo metadata names the kind."""
+ERROR_REASON_STATE_CONFLICT: ErrorReason.ValueType  # 32
+"""FAILED_PRECONDITION: the change does not fit the present state; ErrorInfo metadata says what stands in its way."""
+ERROR_REASON_ACCOUNTS_UNAVAILABLE: ErrorReason.ValueType  # 33
+"""UNAVAILABLE: accounts can be neither read nor changed now. Lookups go on."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

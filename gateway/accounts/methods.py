@@ -1,0 +1,45 @@
+"""Every RPC on accounts, ready for a pipeline: those of the admin port, and those of the public one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from gateway.accounts.changes import Desk
+from gateway.accounts.credentials import Credentials
+from gateway.accounts.keys import KeyMaker
+from gateway.accounts.management import Management
+from gateway.accounts.ports import AccountStore
+from gateway.accounts.requests import Asking, Deciding
+from gateway.accounts.whole_tree import WholeTree
+from gateway.calls.inquiry import Method
+from gateway.ports import Clock
+
+
+def account_methods(
+    *, store: AccountStore, keys: KeyMaker, clock: Clock, scopes: Mapping[str, str]
+) -> dict[str, Method]:
+    """`AccountService`, for the admin port. `scopes`: of the public methods, by full name, for `ExplainAccess`."""
+    desk = Desk(store=store, clock=clock)
+    methods = [
+        *Management(desk=desk, keys=keys, clock=clock).methods(),
+        *Credentials(desk=desk, keys=keys, clock=clock).methods(),
+        *Deciding(desk=desk, clock=clock).methods(),
+        *WholeTree(desk=desk, clock=clock, scopes=scopes).methods(),
+    ]
+    return {method.name: method for method in methods}
+
+
+def account_request_methods(
+    *, store: AccountStore, keys: KeyMaker, clock: Clock, new_id: Callable[[], str] | None = None
+) -> dict[str, Method]:
+    """`AccountRequestService`, for the public port."""
+    asking = Asking(
+        desk=Desk(store=store, clock=clock), keys=keys, clock=clock, new_id=new_id or partial(_random_id, 6)
+    )
+    return {method.name: method for method in asking.methods()}
+
+
+def _random_id(size: int) -> str:
+    return os.urandom(size).hex()

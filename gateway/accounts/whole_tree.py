@@ -1,0 +1,176 @@
+"""Export, apply and explain: the tree as a whole, and what it means for a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address
+from typing import Any
+
+from dancu.account.v1 import account_pb2
+from dancu.account.v1 import account_service_pb2 as pb
+from gateway.accounts.changes import CHANGERS, READERS, Desk, Result, found
+from gateway.accounts.checks import check_account, check_officer, check_organisation
+from gateway.accounts.entries import AccountEntry, OfficerEntry, OrganisationEntry
+from gateway.accounts.explain import explain
+from gateway.accounts.guards import forbid_lock_out, require_rank
+from gateway.accounts.management import SERVICE
+from gateway.accounts.model import Account
+from gateway.accounts.ports import AccountReader, AccountTransaction
+from gateway.accounts.snapshot import account_of
+from gateway.accounts.tree import Change, Tree, changes_between, check_tree
+from gateway.accounts.wire import (
+    account_from_wire,
+    account_to_wire,
+    officer_from_wire,
+    officer_to_wire,
+    organisation_from_wire,
+    organisation_to_wire,
+)
+from gateway.calls.inquiry import Method
+from gateway.errors import InvalidRequestError, PreconditionError, Reason, Violation
+from gateway.ports import Clock
+
+
+class WholeTree:
+    """The tree as one statement."""
+
+    def __init__(self, *, desk: Desk, clock: Clock, scopes: Mapping[str, str]) -> None:
+        """`scopes`: by full method, for those who ask about a method by its name."""
+        self._desk = desk
+        self._clock = clock
+        self._scopes = scopes
+
+    def methods(self) -> Iterator[Method]:
+        """Three."""
+        yield self._desk.reading(
+            *(f"{SERVICE}/ExplainAccess", "account.read", pb.ExplainAccessRequest, self._explain),
+            check=self._check_explain,
+            roles=READERS,
+        )
+        yield self._desk.reading(
+            *(f"{SERVICE}/ExportTree", "account.read", pb.ExportTreeRequest, _export),
+            check=lambda _: (),
+            roles=READERS,
+        )
+        yield self._desk.changing(
+            *(f"{SERVICE}/ApplyTree", "account.manage", pb.ApplyTreeRequest, pb.ApplyTreeResponse, _apply),
+            check=_check_apply,
+            roles=CHANGERS,
+        )
+
+    async def _explain(self, reader: AccountReader, message: Any, _asker: Account) -> Result:
+        entry: AccountEntry = found(await reader.get(AccountEntry, message.account), "account")
+        organisation = found(await reader.get(OrganisationEntry, entry.organisation), "organisation")
+        account = account_of(organisation, entry, await reader.page(OfficerEntry, account=entry.name))
+        verdicts = explain(
+            account,
+            self._scopes.get(message.method, message.method),
+            fields=message.fields,
+            procedure=message.procedure,
+            officer_id=message.officer_id,
+            peer=message.peer,
+            now=self._clock.now(),
+        )
+        response = pb.ExplainAccessResponse(allowed=all(one.reason is None for one in verdicts))
+        for one in verdicts:
+            reason = "" if one.reason is None else one.reason.name
+            response.verdicts.add(subject=one.subject, allowed=one.reason is None, rule=one.rule, reason=reason)
+        return Result(response, str(entry))
+
+    def _check_explain(self, message: Any) -> list[Violation]:
+        wrong = [
+            Violation(name, "is required", "là bắt buộc")
+            for name in ("account", "method")
+            if not getattr(message, name)
+        ]
+        if "/" in message.method and message.method not in self._scopes:
+            wrong.append(Violation("method", "is not known; name its scope", "chưa biết; hãy nêu phạm vi (scope)"))
+        if message.peer:
+            try:
+                ip_address(message.peer)
+            except ValueError:
+                wrong.append(Violation("peer", "is not a network address", "không phải địa chỉ mạng"))
+        return wrong
+
+
+async def present_tree(reader: AccountReader) -> Tree:
+    """All there is."""
+    return Tree(await reader.page(OrganisationEntry), await reader.page(AccountEntry), await reader.page(OfficerEntry))
+
+
+def tree_to_wire(tree: Tree) -> account_pb2.AccountTree:
+    """The message of a tree."""
+    message = account_pb2.AccountTree(
+        organisations=map(organisation_to_wire, tree.organisations),
+        accounts=map(account_to_wire, tree.accounts),
+        officers=map(officer_to_wire, tree.officers),
+    )
+    for account in message.accounts:
+        account.ClearField("policy_version")  # a consequence of the tree, not a part of it
+    return message
+
+
+def tree_from_wire(message: account_pb2.AccountTree) -> Tree:
+    """A tree whose entries are checked."""
+    return Tree(
+        [organisation_from_wire(one) for one in message.organisations],
+        [account_from_wire(one) for one in message.accounts],
+        [officer_from_wire(one) for one in message.officers],
+    )
+
+
+async def _export(reader: AccountReader, _message: Any, _asker: Account) -> Result:
+    tree = tree_to_wire(await present_tree(reader))
+    return Result(pb.ExportTreeResponse(tree=tree, version=await reader.version()), "tree")
+
+
+async def _apply(change: AccountTransaction, message: Any, asker: Account) -> Result:
+    version = await change.version()
+    if message.expected_version not in {0, version}:
+        raise PreconditionError(Reason.STATE_CONFLICT, metadata={"obstacle": "the directory moved on"})
+    present, wanted = await present_tree(change), tree_from_wire(message.tree)
+    wrong = check_tree(wanted, present)
+    if wrong:
+        raise InvalidRequestError(wrong)
+    changes = changes_between(present, wanted, suspend_missing=message.suspend_missing)
+    _guard(changes, present, wanted, asker)
+    if changes and not message.validate_only:
+        for one in changes:
+            await change.put(one.after)
+        version = await change.moved()
+    response = pb.ApplyTreeResponse(version=version)
+    for one in changes:
+        details = one.details() if one.action == "update" else ()
+        response.changes.add(subject=str(one.after), action=one.action, details=details)
+    return Result(response, f"tree {len(changes)} {'proposed' if message.validate_only else 'changed'}")
+
+
+def _guard(changes: Sequence[Change], present: Tree, wanted: Tree, asker: Account) -> None:
+    """Raise where one of the changes is not the asker's to make."""
+    of_organisation: dict[str, list[AccountEntry]] = {}
+    for account in present.accounts:
+        of_organisation.setdefault(account.organisation, []).append(account)
+    by_name = {account.name: account for account in (*present.accounts, *wanted.accounts)}
+    for one in changes:
+        match one.after:
+            case AccountEntry() as after:
+                require_rank(asker, after, one.before if isinstance(one.before, AccountEntry) else None)
+                forbid_lock_out(asker, after)
+            case OrganisationEntry() as after:
+                if one.action != "create":
+                    require_rank(asker, *of_organisation.get(after.code, []))
+                forbid_lock_out(asker, after)
+            case OfficerEntry() as after:
+                require_rank(asker, by_name[after.account])
+
+
+def _check_apply(message: Any) -> Sequence[Violation]:
+    wrong: list[Violation] = []
+    for kind, check in (
+        ("organisations", check_organisation),
+        ("accounts", check_account),
+        ("officers", check_officer),
+    ):
+        for position, one in enumerate(getattr(message.tree, kind)):
+            wrong += check(one, at=f"tree.{kind}[{position}]")
+    return wrong

@@ -1,0 +1,27 @@
+"""The list of `dancu account` commands."""
+
+from __future__ import annotations
+
+import typer
+
+from dancu.cli import account, account_file, account_requests
+
+group = typer.Typer(no_args_is_help=True, help="Manage organisations, accounts, officers and keys.")
+group.command("create", short_help="Create an account and show its key, once.")(account.create)
+group.command("list", short_help="List accounts.")(account.list_accounts)
+group.command("show", short_help="Show one account with its keys and officers.")(account.show)
+group.command("suspend", short_help="Refuse all calls of an account.")(account.suspend)
+group.command("resume", short_help="End the suspension of an account.")(account.resume)
+group.command("rotate", short_help="Issue the next key; the old one ends after a grace.")(account.rotate)
+group.command("revoke", short_help="End the keys of an account at once.")(account.revoke)
+group.command("explain", short_help="Say which rule decides about a call.")(account.explain)
+group.command("export", short_help="Print the whole tree as TOML.")(account_file.export)
+group.command("apply", short_help="Bring the tree to what a file states.")(account_file.apply)
+
+requests = typer.Typer(no_args_is_help=True, help="Requests of organisations for further accounts.")
+requests.command("list", short_help="List requests.")(account_requests.list_requests)
+requests.command("approve", short_help="Create the account asked for.")(account_requests.approve)
+requests.command("reject", short_help="Reject a request with a reason.")(account_requests.reject)
+requests.command("ask", short_help="Ask for an account of your organisation.")(account_requests.ask)
+requests.command("show", short_help="Show a request of your organisation.")(account_requests.show)
+group.add_typer(requests, name="requests", short_help="Requests for further accounts.")
