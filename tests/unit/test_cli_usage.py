@@ -11,7 +11,7 @@ import pytest
 
 from dancu.cli import main
 
-COMMANDS = ("up", "lookup", "sample", "check-config", "worker", "control", "mock")
+COMMANDS = ("up", "lookup", "sample", "check-config", "worker", "control", "mock", "audit", "report", "account")
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
