@@ -94,7 +94,7 @@ def test_a_running_installation_on_a_bad_disk_is_not_suspected(tmp_path: Path) -
     for thread in threads:
         thread.start()
     try:
-        while log.next_index < 4000:
+        while log.next_index < 2500:
             outcome = evidence.verify()
             assert outcome.sound, outcome.findings
     finally:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -61,7 +61,7 @@ async def kill_often(folder: Path, *, seed: int, rounds: int) -> int:
                 writer.write(random_records(chance, 50))
         child = start(folder)
         try:
-            time.sleep(chance.random() * 0.15)
+            await asyncio.sleep(chance.random() * 0.15)
         finally:
             child.kill()
             child.wait()
@@ -83,7 +83,7 @@ async def kill_often(folder: Path, *, seed: int, rounds: int) -> int:
         assert told.lag_records == 0
         async with engine.connect() as connection:
             rows = await connection.exec_driver_sql(HELD)
-            held = sorted((origin, index, bytes(data)) for origin, index, data in rows)
+            held = sorted((str(row[0]), int(row[1]), bytes(row[2])) for row in rows)
         assert held == sorted((one.origin, one.position.index, one.data) for one in again.held), f"seed {seed}"
     finally:
         await engine.dispose()
@@ -94,7 +94,7 @@ async def test_an_ingest_killed_at_any_point_loses_and_doubles_nothing(tmp_path:
     """P7 must hold for a machine that crashes, not only for one that runs well."""
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")  # noqa: T201  shown where the test fails
-    assert await kill_often(tmp_path, seed=seed, rounds=5) > 0
+    assert await kill_often(tmp_path, seed=seed, rounds=3) > 0
 
 
 @pytest.mark.hammer
