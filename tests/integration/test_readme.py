@@ -36,7 +36,8 @@ def test_commands_of_the_readme_work(gateway_up: GatewayUp, tmp_path: Path, comm
     """A command that fails in a README costs a newcomer's trust."""
     dancu = Path(sys.executable).with_name("dancu")
     typed = command.replace(".venv/bin/dancu", str(dancu))
-    environment = dict(os.environ) | dict(gateway_up.demo)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DANCU_")}
+    (tmp_path / "data").symlink_to(gateway_up.data_dir)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", typed],
         cwd=tmp_path,
