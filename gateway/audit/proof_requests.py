@@ -25,9 +25,7 @@ from gateway.calls.inquiry import Answer, Disclosure, Inquiry, Question
 from gateway.calls.validation import decode
 from gateway.errors import InvalidRequestError, NotFoundError, Reason, UnavailableError, Violation
 
-CHECKPOINT_SECONDS = 3.0
-"""How often checkpoints are made, and so when a retry helps."""
-
+_RETRY_AFTER_SECONDS = 1.0
 _LOOKS = 6
 _LOOK_SECONDS = 0.2
 
@@ -151,7 +149,7 @@ def _is_of(stored: bytes, receipt: Receipt, account: str) -> bool:
 
 
 def _pending() -> UnavailableError:
-    return UnavailableError(Reason.CHECKPOINT_PENDING, retry_after_seconds=CHECKPOINT_SECONDS)
+    return UnavailableError(Reason.CHECKPOINT_PENDING, retry_after_seconds=_RETRY_AFTER_SECONDS)
 
 
 async def _or_refuse(proof: Awaitable[T]) -> T:

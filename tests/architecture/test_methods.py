@@ -9,6 +9,7 @@ from google.protobuf import descriptor_pool
 
 from gateway.calls.inquiry import AuditClass, Method
 from tests.fakes.accounts import FakeAdministration
+from tests.fakes.audit_desk import FakeAudit
 from tests.fakes.gateway import FakeGateway
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,7 @@ def rpcs_of_the_protos() -> set[str]:
 
 
 def declared() -> dict[str, Method]:
-    return FakeGateway().methods | FakeAdministration().methods
+    return FakeGateway().methods | FakeAdministration().methods | FakeAudit().methods
 
 
 def test_every_rpc_is_declared() -> None:

@@ -7,11 +7,12 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adapters.journal.reader import StoredRecord
-from adapters.ledger.batch import Batch, Cursor, batch_of
+from adapters.ledger.batch import Batch, Cursor, Sums, batch_of
 from adapters.ledger.sqlite_store import SqliteLedgerStore
 from adapters.ledger.store import CursorMovedError, LedgerStoreError
 from dancu.audit.v1.audit_record_pb2 import AuditRecord
@@ -93,11 +94,14 @@ def test_of_two_writers_one_is_told_that_the_cursor_moved(store: SqliteLedgerSto
     assert [row[2] for row in table(path, COUNTS)] == [2]
 
 
-def test_a_batch_that_fails_half_way_leaves_nothing(store: SqliteLedgerStore, path: Path) -> None:
+@pytest.mark.parametrize("late", [False, True])
+def test_a_batch_that_fails_half_way_leaves_nothing(store: SqliteLedgerStore, path: Path, *, late: bool) -> None:
     """Series made in a transaction that was undone must not be used by the next one."""
-    cursor = store.cursor(ORIGIN)
-    good = batch(cursor, [audit_record(procedure="new")])
+    good = batch(store.cursor(ORIGIN), [audit_record(procedure="new")])
+    unstorable: set[Any] = {object()}
     broken = replace(good, rows=[*good.rows, good.rows[0]])
+    if late:
+        broken = replace(good, tally={key: Sums(1, 1, 1, unstorable) for key in good.tally})
     with pytest.raises(LedgerStoreError):
         store.write(broken)
     assert records_held(path) == 0

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from adapters.journal.disk import Disk, OsDisk
 from adapters.journal.findings import FindingKind, Progress, Verification
+from adapters.journal.frames import encode, payloads, scan
 from adapters.journal.keeper import JournalKeeper
+from adapters.journal.mark import DurableMark
 from adapters.journal.reader import JournalReader
 from adapters.journal.segment_log import SegmentLog
-from adapters.journal.segments import SegmentName, fresh_nonce, segments_of
+from adapters.journal.segments import SegmentEnd, SegmentName, decode_header, fresh_nonce, segments_of
 from adapters.journal.verify import OnProgress, verify
 from gateway.audit.notes import SignerKey
 
@@ -98,6 +100,27 @@ class Evidence:
         for day in range(rounds):
             self.write(records, origin, segment_bytes=segment_bytes, day=day)
             self.sign(origin)
+
+    def forge(self, change: Callable[[int, list[bytes]], list[bytes]], origin: str = "w0") -> None:
+        """Rewrite a journal as somebody would who knows every format: all checksums, headers and the mark fit again.
+
+        `change` gets the place of a segment and its records; the names of the files stay as they are.
+        """
+        previous: SegmentEnd | None = None
+        segments = self.segments(origin)
+        for at, name in enumerate(segments):
+            path = self.journal(origin) / str(name)
+            data = path.read_bytes()
+            opened = decode_header(data, str(name))
+            stored = payloads(memoryview(data), opened.end, scan(memoryview(data), opened.end, opened.chain).end)
+            changed = change(at, [bytes(one) for one in stored])
+            header = replace(opened.header, previous=previous)
+            head, chain = header.encode()
+            encoded = encode(changed, chain)
+            path.write_bytes(head + encoded.data)
+            previous = SegmentEnd(name.sequence, len(head) + len(encoded.data), encoded.chain)
+            mark = DurableMark(name.sequence, header.nonce, previous.length, name.first_index + len(changed))
+        (self.journal(origin) / "durable").write_bytes(mark.encode())
 
     def records(self, origin: str = "w0") -> list[bytes]:
         return [one.data for one in JournalReader(self.journal(origin))]

@@ -80,7 +80,7 @@ def test_calls_of_all_workers_are_counted(gateway_up: GatewayUp) -> None:
     """The files of the workers and the scrape of the control process are the same files."""
     before = calls(gateway_up)
     lookup(gateway_up, example_of(gateway_up))
-    wait_for(lambda: calls(gateway_up) == before + 1, "the call to be counted")
+    wait_for(lambda: calls(gateway_up) > before, "the call to be counted")
 
 
 def calls(up: GatewayUp) -> float:
@@ -98,7 +98,7 @@ def test_a_killed_worker_is_back_and_counts_on(gateway_up: GatewayUp) -> None:
     os.kill(gateway_up.process.child("worker --slot 1"), signal.SIGKILL)
     lookup(gateway_up, example_of(gateway_up))
     wait_for(lambda: log.read_text().count("worker_ready") > starts, "the worker")
-    wait_for(lambda: calls(gateway_up) == before + 1, "the call to be counted")
+    wait_for(lambda: calls(gateway_up) > before, "the call to be counted")
 
 
 def test_lookups_go_on_without_the_control_process(gateway_up: GatewayUp) -> None:

@@ -154,6 +154,7 @@ async def test_a_token_continues_its_own_question_only(audit: FakeAudit) -> None
         ("ListDisclosures", {"personal_number": BINH}),
         ("ListDisclosures", {"personal_number": AN, "since": 1}),
         ("ListAuditRecords", {"personal_number": AN}),
+        ("ListAuditRecords", {"account": AN}),  # the same bytes as the question of the token
         ("ListAuditRecords", {}),
     ]
     for rpc, fields in others:

@@ -123,7 +123,7 @@ def test_damage_is_an_error_and_names_the_place(evidence: Evidence) -> None:
 def test_a_missing_segment_in_the_middle_is_an_error(evidence: Evidence) -> None:
     """A gap must not be read over."""
     evidence.segment(1).unlink()
-    with pytest.raises(JournalDamagedError):
+    with pytest.raises(JournalDamagedError, match="does not follow"):
         list(JournalReader(evidence.journal()))
 
 

@@ -169,7 +169,9 @@ async def test_a_failing_disk_is_probed_at_a_bounded_rate(tmp_path: Path) -> Non
     for _ in range(1000):
         with pytest.raises(JournalUnavailableError):
             await journal.append([b"b"])
+    await asyncio.sleep(0.05)  # for an attempt that should not be under way
     assert len(disk.calls) == before
+    assert not journal.available
     await journal.close()
 
 
