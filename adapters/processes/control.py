@@ -23,7 +23,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from adapters import metrics
-from adapters.ledger.machine_lock import MachineHeldError
+from adapters.ledger.machine_lock import MachineHeldError, hold_machine
 from adapters.logs import configure_logs
 from adapters.processes.addresses import listening, reachable
 from adapters.processes.control_health import NationalDatabaseCheck, Readiness, RedisCheck, WorkersCheck
@@ -64,11 +64,13 @@ def main() -> int:
             sys.stderr.write(mistake + "\n")
         return 1
     configure_logs(level=settings.log.level, process=PROCESS_NAME)
-    # Before anything creates a metric: the files carry the process's name, so a restarted one goes on counting.
-    metrics.configure(PROCESS_NAME, settings.data_dir / "run" / "metrics")
     log = structlog.get_logger("dancu.control")
     try:
-        asyncio.run(_serve(settings))
+        # Before anything is touched: a second control process must not take the metrics' files from the first.
+        with hold_machine(settings.data_dir):
+            # Before anything creates a metric: the files carry the process's name, so a restarted one goes on counting.
+            metrics.configure(PROCESS_NAME, settings.data_dir / "run" / "metrics")
+            asyncio.run(_serve(settings))
     except (PortUnavailableError, MachineHeldError) as error:
         log.error("control_failed", cause=str(error))  # noqa: TRY400  the text says it all
         return 1

@@ -28,7 +28,6 @@ from adapters.journal.tree_store import RecordsPrunedError
 from adapters.journal.verify import WITNESS_KEYS_FOLDER
 from adapters.ledger.ingest import Ingest
 from adapters.ledger.keys import signing_keys
-from adapters.ledger.machine_lock import hold_machine
 from adapters.ledger.metrics import EvidenceMetrics
 from adapters.ledger.opening import open_store_of
 from adapters.ledger.retention import retain
@@ -45,25 +44,23 @@ RECHECK_SECONDS = 30.0
 
 @asynccontextmanager
 async def looking_after_evidence(settings: Settings) -> AsyncIterator[None]:
-    """Run both threads for the block.
+    """Run both threads for the block; the caller holds the machine (`hold_machine`).
 
-    Raises `MachineHeldError` where another control process works in the data directory, and `OSError` where the
-    signing keys cannot be made.
+    Raises `OSError` where the signing keys cannot be made.
     """
-    with hold_machine(settings.data_dir):
-        keys = signing_keys(settings)
-        await asyncio.to_thread(keys.ensure)
-        await asyncio.to_thread(_make_ledger, settings)
-        stop = threading.Event()
-        threads = _threads(settings, keys, stop)
+    keys = signing_keys(settings)
+    await asyncio.to_thread(keys.ensure)
+    await asyncio.to_thread(_make_ledger, settings)
+    stop = threading.Event()
+    threads = _threads(settings, keys, stop)
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
         for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            for thread in threads:
-                await asyncio.to_thread(thread.join)
+            await asyncio.to_thread(thread.join)
 
 
 def _threads(settings: Settings, keys: SigningKeys, stop: threading.Event) -> list[threading.Thread]:

@@ -159,7 +159,7 @@ def live(steps: Sequence[Step], seed: int) -> None:
     world.check_end()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lives, st.integers(0, 2**32))
 def test_acknowledged_records_survive_any_failure(steps: Sequence[Step], seed: int) -> None:
     """P1: what was answered for is on disk, through I/O errors, full disks, kills and power cuts in any order."""

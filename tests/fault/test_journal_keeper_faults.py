@@ -24,13 +24,13 @@ from adapters.journal.segment_log import SegmentLog
 from gateway.audit.checkpoints import Checkpoint, sign_checkpoint, verify_checkpoint
 from gateway.audit.merkle import leaf_hash, root_of
 from gateway.audit.notes import SignerKey
-from tests.fakes.disk import CrashedError, FaultyDisk, MemoryDisk, disk_full, io_error
+from tests.fakes.disk import CrashedError, FaultyDisk, MemoryDisk, io_error
 
 JOURNAL = Path("/journal/w0")
 WITNESS = Path("/witness")
 SIGNER = SignerKey("dancu.example", bytes(32))
 ROUNDS = 3
-FAULTS: dict[str, Callable[[], BaseException]] = {"io": io_error, "full": disk_full, "crash": CrashedError}
+FAULTS: dict[str, Callable[[], BaseException]] = {"io": io_error, "crash": CrashedError}
 
 
 def record(index: int) -> bytes:
@@ -135,7 +135,7 @@ def live(fault: tuple[int, BaseException] | None, seed: int) -> World:
     return world
 
 
-@pytest.mark.parametrize("kind", ["io", "full", "crash"])
+@pytest.mark.parametrize("kind", ["io", "crash"])
 def test_every_single_call_of_the_keeper_may_fail(kind: str) -> None:
     """P2: a checkpoint that was handed out binds the journal for ever, whatever the disk did."""
     calls = live(None, 0).faulty

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from adapters.journal.reader import JournalReader
 from adapters.ledger.queries import SqlLedger
@@ -82,8 +83,8 @@ async def kill_often(folder: Path, *, seed: int, rounds: int) -> int:
         assert sorted(told.rows, key=repr) == sorted(expected.rows, key=repr), f"seed {seed}"
         assert told.lag_records == 0
         async with engine.connect() as connection:
-            rows = await connection.exec_driver_sql(HELD)
-            held = sorted((str(row[0]), int(row[1]), bytes(row[2])) for row in rows)
+            rows = await connection.execute(text(HELD))
+            held = sorted((row.origin, row.leaf_index, bytes(row.record)) for row in rows)
         assert held == sorted((one.origin, one.position.index, one.data) for one in again.held), f"seed {seed}"
     finally:
         await engine.dispose()

@@ -6,7 +6,9 @@ import asyncio
 import os
 import random
 import signal
+import sys
 import time
+import urllib.request
 from collections import Counter
 from functools import partial
 from typing import Any
@@ -21,7 +23,7 @@ from gateway.audit.proofs import InclusionProof
 from gateway.audit.receipt import Receipt
 from gateway.audit.statistics import outcome_name
 from mock_national_db import sample
-from tests.fakes.supervised import PATIENCE_SECONDS, wait_for
+from tests.fakes.supervised import PATIENCE_SECONDS, Supervised, wait_for
 from tests.integration.conftest import POPULATION, GatewayUp
 
 CONTROL = r"adapters\.processes\.control"
@@ -98,6 +100,25 @@ def test_a_caller_proves_its_own_lookup_and_no_other_accounts(gateway_up: Gatewa
     )
     proof.verify(keys, receipt=receipt)
     assert AuditRecord.FromString(told.record).account == "01/demo"
+
+
+def test_a_second_control_process_is_refused_before_it_touches_anything(gateway_up: GatewayUp) -> None:
+    """Two would sign two trees, and the second would empty the first one's gauges."""
+    second = Supervised(
+        [sys.executable, "-P", "-m", "adapters.processes.control"],
+        folder=gateway_up.data_dir.parent / "second",
+        environment={"DANCU_DATA_DIR": str(gateway_up.data_dir), "DANCU_CONFIG": os.devnull},
+    )
+    try:
+        assert second.end() == 1
+    finally:
+        second.close()
+    assert "another control process works in" in second.err
+    assert "Traceback" not in second.err
+    with urllib.request.urlopen(f"{gateway_up.http_url}/metrics", timeout=30) as answer:  # noqa: S310  our own address
+        told = answer.read().decode()
+    assert 'dancu_ingest_lag_records{origin="' in told
+    assert 'dancu_degraded{dependency="ledger"} 0.0' in told
 
 
 async def test_statistics_equal_a_recount_after_the_control_process_was_killed(gateway_up: GatewayUp) -> None:
