@@ -10,7 +10,6 @@ import pytest
 
 from tests.fakes.journal_lives import JournalLives
 
-
 ROUNDS = 10
 """Lives in one directory; the check after each reads all of it."""
 

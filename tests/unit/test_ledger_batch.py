@@ -55,7 +55,7 @@ def test_records_of_one_hour_and_series_are_counted_together() -> None:
 
 
 def test_how_a_record_counts() -> None:
-    """The table of `docs/evidence.md`."""
+    """The table of `docs/ledger.md`."""
     assert [calls_of(count, continuation=False) for count in (0, 1, 400)] == [1, 1, 400]
     assert calls_of(0, continuation=True) == 0
     assert citizens_of(0, names_citizen=True) == 1
