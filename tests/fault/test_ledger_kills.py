@@ -60,15 +60,20 @@ async def kill_often(folder: Path, *, seed: int, rounds: int) -> int:
         for writer in writers:
             for _ in range(12):
                 writer.write(random_records(chance, 50))
+        done, written = ingested(world.path), sum(writer.next_index for writer in writers)
+        # The moment is chosen by how far the ingest has come: by the clock, a quick machine would be done before it.
+        moment = chance.randint(done, done + (written - done) * 3 // 4)
         child = start(folder)
         try:
-            await asyncio.sleep(chance.random() * 0.15)
+            while ingested(world.path) < moment:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(chance.random() * 0.005)
         finally:
             child.kill()
             child.wait()
             assert child.stdout is not None
             child.stdout.close()
-        unfinished += ingested(world.path) < sum(writer.next_index for writer in writers)
+        unfinished += ingested(world.path) < written
     for writer in writers:
         writer.close()
     world.catch_up()
