@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Many tests wait for clocks and processes: three test processes keep two cores busy. 0 runs all in one.
+TEST_PROCESSES ?= 3
 .DEFAULT_GOAL := help
 
 help: ## Print the targets
@@ -14,7 +16,7 @@ run: setup ## Start the whole gateway on this machine, with the mock national da
 	@exec $(BIN)/dancu up $(ARGS)
 
 test: $(VENV)/.ready-dev ## Run the tests
-	@$(BIN)/python -m pytest -m "not hammer" $(ARGS)
+	@$(BIN)/python -m pytest -m "not hammer" -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 hammer: $(VENV)/.ready-dev ## Run the long fault tests (SIGKILL by the hundred)
 	@$(BIN)/python -m pytest -m hammer --timeout 3600 $(ARGS)
