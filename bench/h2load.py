@@ -50,7 +50,7 @@ def parse(printed: str) -> H2loadResult:
     )
 
 
-def run(  # noqa: D103
+def run(
     *,
     target: str,
     path: str,
@@ -59,12 +59,16 @@ def run(  # noqa: D103
     calls: int,
     connections: int,
     callers: int,
-    seconds: float,
+    patience_seconds: float,
 ) -> H2loadResult:
+    """Send `calls` requests, `callers` at a time. Raises `MeasurementError`."""
+    headers = [("content-type", "application/grpc"), ("te", "trailers"), *metadata]
     with tempfile.NamedTemporaryFile(prefix="bench-") as body:
         Path(body.name).write_bytes(prefixed(message))
-        headers = [("content-type", "application/grpc"), ("te", "trailers"), *metadata]
         argv = ["h2load", "-n", str(calls), "-c", str(connections), "-m", str(max(1, callers // connections))]
         argv += ["-d", body.name, *(f"-H{name}: {value}" for name, value in headers), f"http://{target}{path}"]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds, check=False)  # noqa: S603
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=patience_seconds, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise MeasurementError(f"h2load did not end within {patience_seconds:.0f} s") from error
     return parse(done.stdout + done.stderr)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,10 @@ from bench.proc import children_of, running, wait_until
 LOOKUP = "dancu.citizen.v1.CitizenService/LookupCitizen"
 START_SECONDS = 60.0
 
+WORKERS = 2
+
+_LOG = "up.log"
+_PORTS = ("GRPC", "ADMIN", "HTTP", "MOCK")
 _UP = ("-c", "from dancu.cli import main; main()", "up")
 _OK = re.compile(r'^dancu_calls_total\{(?=[^}]*code="OK")[^}]*source="(\w+)"[^}]*\} ([0-9.e+]+)$', re.MULTILINE)
 
@@ -41,7 +46,7 @@ class Installation:
 
     def answered(self) -> dict[str, int]:
         """Calls it says it answered with OK, by source."""
-        with urllib.request.urlopen(f"http://{self.http_target}/metrics", timeout=10) as page:  # noqa: S310  loopback
+        with urllib.request.urlopen(f"http://{self.http_target}/metrics", timeout=10) as page:
             text = page.read().decode()
         counts: dict[str, int] = {}
         for source, count in _OK.findall(text):
@@ -51,28 +56,39 @@ class Installation:
 
 @contextmanager
 def installed(
-    folder: Path, *, variant: Sequence[str] | None = None, environment: Mapping[str, str] | None = None, workers: int = 2
+    folder: Path, *, variant: Sequence[str] | None = None, environment: Mapping[str, str] | None = None
 ) -> Iterator[Installation]:
-    """`dancu up` until the end of the block; `variant` are options of `bench.servers.variant`."""
+    """An installation that is ready, until the end of the block; `variant` are options of `bench.servers.variant`."""
     folder.mkdir(parents=True)
-    ports = dict(zip(("GRPC", "ADMIN", "HTTP", "MOCK"), free_ports(4), strict=True))
-    log, data_dir = folder / "up.log", folder / "data"
-    command = _UP if variant is None else ("-m", "bench.servers.variant", "up", *variant)
-    told = {f"DANCU_{name}__PORT": str(port) for name, port in ports.items()}
-    told |= {"DANCU_DATA_DIR": str(data_dir), "DANCU_WORKERS__COUNT": str(workers), **(environment or {})}
-    with running([sys.executable, *command], log=log, environment=told) as process:
-        wait_until(
-            lambda: log.read_text().endswith("\nready\n"), process=process, log=log, seconds=START_SECONDS
-        )
+    ports = free_ports(4)
+    with up(folder, ports=ports, variant=variant, environment=environment) as process:
+        log = folder / _LOG
+        wait_until(lambda: log.read_text().endswith("\nready\n"), process=process, log=log, seconds=START_SECONDS)
         children = children_of(process.pid)
         serving = tuple(pid for pid, line in children.items() if re.search(r"processes\.worker|variant worker", line))
         yield Installation(
-            target=f"127.0.0.1:{ports['GRPC']}",
-            bench_key=demo_keys(data_dir)["DANCU_BENCH_KEY"],
-            http_target=f"127.0.0.1:{ports['HTTP']}",
+            target=f"127.0.0.1:{ports[0]}",
+            bench_key=demo_keys(folder / "data")["DANCU_BENCH_KEY"],
+            http_target=f"127.0.0.1:{ports[2]}",
             workers=serving,
             others=(process.pid, *(pid for pid in children if pid not in serving)),
         )
+
+
+@contextmanager
+def up(
+    folder: Path,
+    *,
+    ports: Sequence[int],
+    variant: Sequence[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`dancu up --workers 2` with its data in `folder`, perhaps not ready yet; `ports` of grpc, admin, http, mock."""
+    command = _UP if variant is None else ("-m", "bench.servers.variant", "up", *variant)
+    told = {f"DANCU_{name}__PORT": str(port) for name, port in zip(_PORTS, ports, strict=True)}
+    told |= {"DANCU_DATA_DIR": str(folder / "data"), "DANCU_WORKERS__COUNT": str(WORKERS), **(environment or {})}
+    with running([sys.executable, *command], log=folder / _LOG, environment=told) as process:
+        yield process
 
 
 def demo_keys(data_dir: Path) -> dict[str, str]:

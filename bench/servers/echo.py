@@ -1,6 +1,6 @@
 """The floor: a grpc.aio server that parses a LookupCitizenRequest and sends a ready LookupCitizenResponse.
 
-    python -m bench.servers.echo --port P --response FILE
+python -m bench.servers.echo --port P --response FILE
 """
 
 from __future__ import annotations

@@ -1,0 +1,147 @@
+"""What each step of a cached LookupCitizen costs: CPU microseconds, in a worker's own pipeline.
+
+The pipeline is the production one, built by `adapters.wiring` on the settings of a running installation as one worker
+more, and driven without a transport. Each step is run alone, many times, on what the steps before it gave. What the
+transport costs is what remains of a worker's CPU time a call under load once the pipeline is taken away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+
+from adapters import wiring
+from adapters.metrics import PrometheusObserver
+from bench.installation import LOOKUP, Installation
+from bench.requests import lookup
+from gateway.accounts.limit_nodes import limit_nodes
+from gateway.calls.answer import trailing
+from gateway.calls.authenticate import authenticate, require_active
+from gateway.calls.authorise import authorise
+from gateway.calls.identify import identify
+from gateway.calls.pipeline import Pipeline
+from gateway.model import Call
+from gateway.settings import load_settings
+from gateway.version import __version__
+
+TRANSPORT = "transport: grpc.aio, event loop"
+_SLOT = 200
+_TOGETHER = 64
+
+
+def steps(gateway: Installation, number: str, *, calls: int) -> dict[str, float]:
+    """Microseconds of each step, and of the `whole pipeline`."""
+    environment = Path(f"/proc/{gateway.workers[0]}/environ").read_bytes().split(b"\0")
+    told = dict(pair.decode().split("=", 1) for pair in environment if pair.startswith(b"DANCU_"))
+    before = dict(os.environ)
+    os.environ.update(told)
+    try:
+        settings = load_settings()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+
+    async def measure() -> dict[str, float]:
+        async with wiring.open_worker(settings, slot=_SLOT, observer=PrometheusObserver(version=__version__)) as worker:
+            return await _measure(worker.pipeline, gateway, number, calls)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(measure())
+
+
+async def _measure(pipeline: Pipeline, gateway: Installation, number: str, calls: int) -> dict[str, float]:
+    call = Call(LOOKUP, lookup(number), dict(gateway.metadata), "127.0.0.1", time.monotonic() + 1e6)
+    for _ in range(100):
+        await pipeline(call)
+    whole = await _together(lambda: pipeline(call), calls)
+    method, clock, gate, recorder = pipeline._methods[LOOKUP], pipeline._clock, pipeline._gate, pipeline._recorder
+    inquiry = identify(call, method, clock=clock, new_id=pipeline._new_id)
+    key = authenticate(
+        call.metadata["authorization"], directory=pipeline._directory, pepper=pipeline._pepper, now=inquiry.arrived
+    )
+    inquiry.account, inquiry.credential_id = key.account, key.key_id
+    question = inquiry.question = method.parse(call.request)
+    inquiry.limit_nodes = limit_nodes(key.account, question.purpose.officer_id if question.purpose else "")
+    answer = await method.handle(question, inquiry)
+    receipts = await recorder.answered(inquiry, answer)
+
+    def authenticated() -> None:
+        found = authenticate(
+            call.metadata["authorization"], directory=pipeline._directory, pepper=pipeline._pepper, now=inquiry.arrived
+        )
+        require_active(found, now=inquiry.arrived)
+        pipeline._directory.used(found.key_id, at=inquiry.arrived)
+
+    async def admitted() -> None:
+        with gate.enter(inquiry, 1):
+            await gate.take(inquiry, 1)
+            await gate.settle(inquiry.limit_nodes, (None,))
+
+    def counted() -> None:
+        pipeline._observer.call_started()
+        pipeline._finish(inquiry, None)
+
+    def authorised() -> None:
+        authorise(key.account, method, question, peer=call.peer, now=inquiry.arrived)
+
+    found = {
+        "1 identify": _alone(lambda: identify(call, method, clock=clock, new_id=pipeline._new_id), calls),
+        "2 authenticate": _alone(authenticated, calls),
+        "3 parse and validate": _alone(lambda: method.parse(call.request), calls),
+        "4 authorise": _alone(authorised, calls),
+        "5 admit": await _one_by_one(admitted, calls),
+        "6 handle: copy, narrow": await _one_by_one(lambda: method.handle(question, inquiry), calls),
+        "7 record: make it": _alone(lambda: recorder._payloads(inquiry, answer.disclosures), calls),
+    }
+    payloads = recorder._payloads(inquiry, answer.disclosures)
+    found["7 record: journal, with its thread"] = await _together(lambda: _appended(recorder._journal, payloads), calls)
+    found["8 answer: serialise, trailers"] = _alone(
+        lambda: (answer.response.SerializeToString(), trailing(inquiry, receipts)), calls
+    )
+    found["metrics and log"] = _alone(counted, calls)
+    return found | {"whole pipeline": whole}
+
+
+async def _appended(journal: Any, payloads: list[bytes]) -> None:
+    await journal.append(payloads)
+
+
+def _alone(step: Callable[[], object], calls: int) -> float:
+    began = time.process_time()
+    for _ in range(calls):
+        step()
+    return (time.process_time() - began) / calls * 1e6
+
+
+async def _one_by_one(step: Callable[[], Awaitable[object]], calls: int) -> float:
+    began = time.process_time()
+    for _ in range(calls):
+        await step()
+    return (time.process_time() - began) / calls * 1e6
+
+
+async def _together(step: Callable[[], Awaitable[object]], calls: int) -> float:
+    """As under load: many at a time, so that the journal writes them in batches."""
+
+    async def caller() -> None:
+        for _ in range(calls // _TOGETHER):
+            await step()
+
+    began = time.process_time()
+    await asyncio.gather(*(caller() for _ in range(_TOGETHER)))
+    return (time.process_time() - began) / (calls // _TOGETHER * _TOGETHER) * 1e6
+
+
+def with_transport(found: Mapping[str, float], worker_micros: float) -> dict[str, float]:
+    """All steps with the transport's share, dearest first; `worker_micros`: a worker's CPU time a call under load."""
+    shares = {name: micros for name, micros in found.items() if name != "whole pipeline"}
+    shares[TRANSPORT] = max(0.0, worker_micros - found["whole pipeline"])
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
