@@ -30,10 +30,13 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="under two minutes; too short to judge by")
     parser.add_argument("--citizens", type=int, help="distinct citizens for the memory of a worker")
     parser.add_argument("--json", type=Path, default=_RESULT, help=f"where the figures go; default: {_RESULT}")
+    parser.add_argument("--calls", type=int, help="calls after them, for the same (the bar speaks of 10 million)")
     given = parser.parse_args()
     effort = QUICK if given.quick else FULL
     if given.citizens:
         effort = replace(effort, citizens=given.citizens)
+    if given.calls:
+        effort = replace(effort, calls=given.calls)
     at = datetime.now(UTC)
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:

@@ -35,12 +35,12 @@ BARS = (
     Bar("added latency", "one caller: (p50 − echo's p50) ÷ echo's p50", 0.8, 0.4, at_most=True),
     Bar(
         "memory, citizens",
-        "worker's memory after distinct citizens ÷ once its copies are full",
+        "worker's memory: after distinct citizens ÷ copies full",
         1.05,
         1.02,
         at_most=True,
     ),
-    Bar("memory, calls", "worker's memory after all calls ÷ after the first round", 1.05, 1.02, at_most=True),
+    Bar("memory, calls", "worker's memory: after calls ÷ before them", 1.05, 1.02, at_most=True),
     Bar("start", "start to first answered lookup, 100 M people", 5, 2, at_most=True, unit=" s"),
 )
 

@@ -131,11 +131,12 @@ class Caller:
         self._outcome = Outcome()
         self._latencies: list[float] = []
         self._counting = False
+        self._last_heard = 0.0
 
     def run(self) -> Outcome:
         """Ask until the window is over. Raises `ConnectionError` where the server leaves, `TimeoutError` when mute."""
         plan, outcome = self._plan, self._outcome
-        began = now = last_heard = time.perf_counter()
+        began = now = self._last_heard = time.perf_counter()
         opens, closes = began + plan.warm_up_seconds, began + plan.warm_up_seconds + plan.seconds
         before: dict[str, float] = {}
         scheduled = began
@@ -149,21 +150,10 @@ class Caller:
                 scheduled = self._ask_due(scheduled, now, 1 / plan.rate)
             for wire in self._wires:
                 wire.flush()
-            for key, _ in self._selector.select(_TICK_SECONDS):
-                wire = key.data
-                replies = wire.receive()
-                now = time.perf_counter()
-                for reply in replies:
-                    self._note(wire, reply, now)
-                    if plan.rate is None:
-                        wire.ask(*next(self._messages), now)
-                        outcome.asked += self._counting
-                if replies:
-                    last_heard = now
-                wire.flush()
+            self._hear()
             now = time.perf_counter()
             self._give_up(now)
-            if now - last_heard > PATIENCE_SECONDS:
+            if now - self._last_heard > PATIENCE_SECONDS:
                 raise TimeoutError(f"no reply for {PATIENCE_SECONDS:.0f} s")
         outcome.seconds = now - opens
         outcome.cpu = {name: spent - before[name] for name, spent in self._cpu().items()}
@@ -173,6 +163,20 @@ class Caller:
         for wire in self._wires:
             wire.socket.close()
         return outcome
+
+    def _hear(self) -> None:
+        for key, _ in self._selector.select(_TICK_SECONDS):
+            wire: _Wire = key.data
+            replies = wire.receive()
+            now = time.perf_counter()
+            for reply in replies:
+                self._note(wire, reply, now)
+                if self._plan.rate is None:
+                    wire.ask(*next(self._messages), now)
+                    self._outcome.asked += self._counting
+            if replies:
+                self._last_heard = now
+            wire.flush()
 
     def _ask_due(self, scheduled: float, now: float, interval: float) -> float:
         while scheduled <= now:

@@ -62,14 +62,20 @@ def of_gateway(name: str, gateway: Installation, messages: Callable[[int], Path]
 
 
 @contextmanager
-def echo(folder: Path, *, response: bytes, messages: Path) -> Iterator[Contestant]:
-    """The floor: bare grpc.aio servers."""
+def echo(folder: Path, *, response: bytes, messages: Path, metadata: Sequence[tuple[str, str]]) -> Iterator[Contestant]:
+    """The floor: bare grpc.aio servers, sent what the gateway is sent, metadata included."""
     (port,) = free_ports(1)
     file = folder / "echo.response"
     file.write_bytes(response)
     argv = [sys.executable, "-m", "bench.servers.echo", "--port", str(port), "--response", str(file)]
     with _servers("echo", [argv] * WORKERS, folder) as pids:
-        yield Contestant(name="echo", target=f"127.0.0.1:{port}", messages=lambda _: messages, workers=pids)
+        yield Contestant(
+            name="echo",
+            target=f"127.0.0.1:{port}",
+            messages=lambda _: messages,
+            workers=pids,
+            metadata=metadata,
+        )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""An installation under measurement: `dancu up`, or the same with a part replaced, on free ports in a folder of its own.
+"""An installation under measurement: `dancu up`, or the same with a part replaced, on free ports in its own folder.
 
 Knows it as an operator does: the command, `demo.env`, `/metrics`, and processes by their pids.
 """

@@ -6,7 +6,7 @@ Goodput counts OK replies within the deadline that the calls carry (`grpc-timeou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from bench.contestants import Contestant
 from bench.load import outcome_of
@@ -59,5 +59,5 @@ def overload(
         found.append(
             Overloaded(peak, outcome.asked / outcome.seconds, outcome.rate, outcome.latency.get("p99", 0.0), replies)
         )
-        told(f"overload {number + 1}/{rounds}  peak {peak:.0f} /s, goodput {outcome.rate:.0f} /s, {asdict(found[-1])}")
+        told(f"overload {number + 1}/{rounds}  peak {peak:.0f} /s, goodput {outcome.rate:.0f} /s")
     return found

@@ -11,7 +11,7 @@ from bench.overload import Overloaded
 from bench.rounds import Turn
 from bench.run import Result
 from bench.spread import Spread
-from bench.table import bars_table, figure, table
+from bench.table import NOTHING, bars_table, figure, table
 
 _DEAREST = 3
 
@@ -35,19 +35,20 @@ def report(result: Result, judged: Sequence[Judged], *, at: datetime, quick: boo
 
 def _evidence(figures: Mapping[str, Spread]) -> str:
     kept = figures["evidence"]
+    cpu = figures["cached/echo, CPU"]
     lines = [
-        f"Price of evidence: with the journal on, {kept.median:.0%} of the calls/s without it "
-        f"({kept.least:.0%} to {kept.most:.0%})."
+        f"Price of evidence: calls/s with the journal on ÷ with it off: {_told(kept)}.",
+        f"CPU time of the answering processes, cached lookup ÷ echo: {_told(cpu)}.",
     ]
     if "cached/echo (h2load)" in figures:
-        other = figures["cached/echo (h2load)"]
-        lines.append(
-            f"Second opinion: cached ÷ echo by h2load {other.median:.2f} ({other.least:.2f} to {other.most:.2f}), "
-            f"by our own load {figures['cached/echo'].median:.2f}."
-        )
+        lines.append(f"Second opinion, cached ÷ echo by h2load: {_told(figures['cached/echo (h2load)'])}.")
     else:
         lines.append("No second opinion: h2load is not installed (Debian: apt-get install nghttp2-client).")
     return "\n".join(lines)
+
+
+def _told(spread: Spread) -> str:
+    return f"{spread.median:.2f} ({spread.least:.2f} to {spread.most:.2f})"
 
 
 def _turns_table(turns: Mapping[str, Sequence[Turn]]) -> str:
@@ -71,7 +72,7 @@ def _turns_table(turns: Mapping[str, Sequence[Turn]]) -> str:
 
 def _median(turns: Sequence[Turn], name: str, times: float = 1.0) -> str:
     value = Spread.of([getattr(turn, name) for turn in turns]).median * times
-    return figure(value) if value else "–"
+    return figure(value) if value else NOTHING
 
 
 def _alone(alone: Mapping[str, Sequence[Turn]]) -> str:
@@ -98,7 +99,8 @@ def _memory(result: Result) -> str:
     told = [" and ".join(f"{size:.0f}" for size in sizes) for sizes in found.megabytes]
     return (
         f"Memory of the workers after each tenth of {found.citizens:,} distinct citizens ({found.copies:,} copies "
-        f"kept by each), MB: {'; '.join(told)}."
+        f"kept by each), MB: {'; '.join(told)}; after {found.calls:,} calls more, "
+        f"{' and '.join(f'{size:.0f}' for size in found.after_calls)}."
     )
 
 

@@ -17,7 +17,6 @@ from bench.installation import installed
 from bench.load import outcome_of
 from bench.memory import Memory, memory
 from bench.overload import Overloaded, overload
-from bench.proc import resident_megabytes
 from bench.requests import lookup, people, write_lookups
 from bench.rounds import Turn, plan_for, take_turns
 from bench.spread import Spread, ratio
@@ -39,7 +38,9 @@ class Effort:
     warm_up_seconds: float
     seconds: float
     citizens: int
-    """For the memory of a worker."""
+    """Distinct ones, for the memory of a worker."""
+    calls: int
+    """After them, for the same."""
     starts: int
     step_calls: int
 
@@ -49,8 +50,10 @@ class Effort:
         return {"warm_up_seconds": self.warm_up_seconds, "seconds": self.seconds}
 
 
-FULL = Effort(rounds=5, warm_up_seconds=1.0, seconds=3.0, citizens=1_000_000, starts=3, step_calls=20_000)
-QUICK = Effort(rounds=2, warm_up_seconds=0.5, seconds=1.5, citizens=20_000, starts=1, step_calls=5_000)
+FULL = Effort(
+    rounds=5, warm_up_seconds=1.0, seconds=3.0, citizens=1_000_000, calls=100_000, starts=3, step_calls=20_000
+)
+QUICK = Effort(rounds=2, warm_up_seconds=0.5, seconds=1.5, citizens=20_000, calls=5_000, starts=1, step_calls=5_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,6 @@ class Result:
     memory: Memory
     starts: Sequence[float]
     steps: Mapping[str, float]
-    grown: Sequence[float]
-    """Memory of each worker at the end of all rounds, in memory after the first calls."""
     seconds: float
     machine: str
 
@@ -77,6 +78,9 @@ class Result:
             "cached/textbook": ratio(rates["cached"], rates["textbook"]),
             "uncached/echo": ratio(rates["uncached"], rates["echo"]),
             "evidence": ratio(rates["cached"], rates["journal off"]),
+            "cached/echo, CPU": ratio(
+                [turn.micros for turn in self.turns["cached"]], [turn.micros for turn in self.turns["echo"]]
+            ),
             "goodput/peak": Spread.of([each.goodput / each.peak for each in self.overloaded]),
             "added latency": Spread.of(
                 [
@@ -84,7 +88,7 @@ class Result:
                     for ours, floor in zip(self.alone["cached"], self.alone["echo"], strict=True)
                 ]
             ),
-            "memory, calls": Spread.of(self.grown),
+            "memory, calls": Spread.of(self.memory.growth_over_calls),
             "memory, citizens": Spread.of(self.memory.growth),
             "start": Spread.of(self.starts),
         }
@@ -108,7 +112,7 @@ def measure(folder: Path, effort: Effort, told: Callable[[str], None]) -> Result
         answer = who.first_answer(gateway, numbers[0])
         response = answer.SerializeToString()
         ours = of_gateway("cached", gateway, lambda _: cached, source="cache")
-        floor = stack.enter_context(who.echo(folder, response=response, messages=unchecked))
+        floor = stack.enter_context(who.echo(folder, response=response, messages=unchecked, metadata=ours.metadata))
         field = [
             floor,
             ours,
@@ -120,24 +124,20 @@ def measure(folder: Path, effort: Effort, told: Callable[[str], None]) -> Result
             request = lookup(numbers[0])
             field += [replace(each, name=f"{each.name} (h2load)", by_h2load=request) for each in (floor, ours)]
         _fill_copies(field)
-        first = [resident_megabytes(pid) for pid in gateway.workers]
         turns = take_turns(field, rounds=effort.rounds, shape=effort.shape, told=told)
         single = effort.shape | {"connections": 1, "callers": 1}
         alone = take_turns([floor, ours], rounds=effort.rounds, shape=single, told=told)
         overloaded = overload(ours, rounds=max(1, effort.rounds // 2), shape=effort.shape, told=told)
-        last = [resident_megabytes(pid) for pid in gateway.workers]
         spent = steps(gateway, numbers[0], calls=effort.step_calls)
-    micros = Spread.of([turn.micros for turn in turns["cached"]]).median
     return Result(
         turns=turns,
         alone=alone,
         overloaded=overloaded,
         memory=memory(
-            folder, answer.citizen.SerializeToString(), citizens=effort.citizens, shape=effort.shape, told=told
+            folder, answer.citizen.SerializeToString(), citizens=effort.citizens, calls=effort.calls, told=told
         ),
         starts=starts,
-        steps=with_transport(spent, micros),
-        grown=[after / before for before, after in zip(first, last, strict=True)],
+        steps=with_transport(spent, floor=_micros(turns["echo"]), worker=_micros(turns["cached"])),
         seconds=time.monotonic() - began,
         machine=machine(),
     )
@@ -162,14 +162,13 @@ def _fill_copies(field: Sequence[Contestant]) -> None:
             outcome_of(plan_for(contestant, 0, warm_up_seconds=0.0, seconds=_FILL_SECONDS))
 
 
+def _micros(turns: Sequence[Turn]) -> float:
+    return Spread.of([turn.micros for turn in turns]).median
+
+
 def machine() -> str:
     """What it was measured on, in a line without names or addresses."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
-    return f"{os.cpu_count()} × {model}, Python {platform.python_version()}, Linux {platform.release().split('-')[0]}"
+    described = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in described if line.startswith("model name")]
+    cores = f"{os.cpu_count()} cores ({models[0] if models else platform.machine()})"
+    return f"{cores}, Python {platform.python_version()}, Linux {platform.release().split('-')[0]}"

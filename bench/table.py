@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from bench.bars import Judged
 from bench.spread import Spread
 
+NOTHING = "–"
+"""What was not measured."""
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as they must be, figures to the right."""
     widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
-    right = [all(row[at][:1].isdigit() or row[at] in {"", "–"} for row in rows) for at in range(len(head))]
+    right = [all(row[at][:1].isdigit() or row[at] in {"", NOTHING} for row in rows) for at in range(len(head))]
 
     def line(row: Sequence[str]) -> str:
         cells = [
@@ -48,5 +51,5 @@ def spreads_table(head: Sequence[str], spreads: Mapping[str, Spread], unit: str 
 
 def _cells(spread: Spread | None, unit: str) -> list[str]:
     if spread is None:
-        return ["–", "–"]
+        return [NOTHING, NOTHING]
     return [figure(spread.median) + unit, f"{figure(spread.least)} to {figure(spread.most)}"]

