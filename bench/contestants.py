@@ -82,7 +82,7 @@ def echo(folder: Path, *, response: bytes, messages: Path, metadata: Sequence[tu
 def textbook(folder: Path, *, response: bytes, numbers: Sequence[str], messages: Path) -> Iterator[Contestant]:
     """The textbook gateway, its Valkey filled with everyone it will be asked for."""
     (port,) = free_ports(1)
-    with _valkey(folder) as (socket_path, valkey_pid):
+    with running_valkey(folder) as (socket_path, valkey_pid):
         _fill(socket_path, response, numbers)
         arguments = ["--port", str(port), "--redis", valkey.url_of(socket_path), "--key", _TEXTBOOK_KEY]
         module = [sys.executable, "-m", "bench.servers.textbook", *arguments]
@@ -129,7 +129,8 @@ def _is_ready(log: Path) -> bool:
 
 
 @contextmanager
-def _valkey(folder: Path) -> Iterator[tuple[Path, int]]:
+def running_valkey(folder: Path) -> Iterator[tuple[Path, int]]:
+    """An empty one; its socket and its pid."""
     socket_path, log = folder / "valkey.sock", folder / "valkey.log"
     argv = valkey.arguments(
         binary=valkey.server_binary(), socket_path=socket_path, directory=folder, max_memory_megabytes=256

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from adapters import wiring
 from adapters.metrics import PrometheusObserver
 from bench.installation import LOOKUP, Installation
 from bench.requests import lookup
+from bench.timing import alone, one_by_one, together
 from gateway.accounts.limit_nodes import limit_nodes
 from gateway.calls.answer import trailing
 from gateway.calls.authenticate import authenticate, require_active
@@ -35,7 +36,6 @@ from gateway.version import __version__
 TRANSPORT = "transport: what the bare echo costs"
 REST = "under load: metadata and trailers in grpc.aio, journal thread, cycles of the loop"
 _SLOT = 200
-_TOGETHER = 64
 
 
 def steps(gateway: Installation, number: str, *, calls: int) -> dict[str, float]:
@@ -63,7 +63,7 @@ async def _measure(pipeline: Pipeline, gateway: Installation, number: str, calls
     call = Call(LOOKUP, lookup(number), dict(gateway.metadata), "127.0.0.1", time.monotonic() + 1e6)
     for _ in range(100):
         await pipeline(call)
-    whole = await _together(lambda: pipeline(call), calls)
+    whole = await together(lambda: pipeline(call), calls)
     method, clock, gate, recorder = pipeline._methods[LOOKUP], pipeline._clock, pipeline._gate, pipeline._recorder
     inquiry = identify(call, method, clock=clock, new_id=pipeline._new_id)
     key = authenticate(
@@ -95,51 +95,25 @@ async def _measure(pipeline: Pipeline, gateway: Installation, number: str, calls
         authorise(key.account, method, question, peer=call.peer, now=inquiry.arrived)
 
     found = {
-        "1 identify": _alone(lambda: identify(call, method, clock=clock, new_id=pipeline._new_id), calls),
-        "2 authenticate": _alone(authenticated, calls),
-        "3 parse and validate": _alone(lambda: method.parse(call.request), calls),
-        "4 authorise": _alone(authorised, calls),
-        "5 admit": await _one_by_one(admitted, calls),
-        "6 handle: copy, narrow": await _one_by_one(lambda: method.handle(question, inquiry), calls),
-        "7 record: make it": _alone(lambda: recorder._payloads(inquiry, answer.disclosures), calls),
+        "1 identify": alone(lambda: identify(call, method, clock=clock, new_id=pipeline._new_id), calls),
+        "2 authenticate": alone(authenticated, calls),
+        "3 parse and validate": alone(lambda: method.parse(call.request), calls),
+        "4 authorise": alone(authorised, calls),
+        "5 admit": await one_by_one(admitted, calls),
+        "6 handle: copy, narrow": await one_by_one(lambda: method.handle(question, inquiry), calls),
+        "7 record: make it": alone(lambda: recorder._payloads(inquiry, answer.disclosures), calls),
     }
     payloads = recorder._payloads(inquiry, answer.disclosures)
-    found["7 record: journal, with its thread"] = await _together(lambda: _appended(recorder._journal, payloads), calls)
-    found["8 answer: serialise, trailers"] = _alone(
+    found["7 record: journal, with its thread"] = await together(lambda: _appended(recorder._journal, payloads), calls)
+    found["8 answer: serialise, trailers"] = alone(
         lambda: (answer.response.SerializeToString(), trailing(inquiry, receipts)), calls
     )
-    found["metrics and log"] = _alone(counted, calls)
+    found["metrics and log"] = alone(counted, calls)
     return found | {"whole pipeline": whole}
 
 
 async def _appended(journal: Any, payloads: list[bytes]) -> None:
     await journal.append(payloads)
-
-
-def _alone(step: Callable[[], object], calls: int) -> float:
-    began = time.process_time()
-    for _ in range(calls):
-        step()
-    return (time.process_time() - began) / calls * 1e6
-
-
-async def _one_by_one(step: Callable[[], Awaitable[object]], calls: int) -> float:
-    began = time.process_time()
-    for _ in range(calls):
-        await step()
-    return (time.process_time() - began) / calls * 1e6
-
-
-async def _together(step: Callable[[], Awaitable[object]], calls: int) -> float:
-    """As under load: many at a time, so that the journal writes them in batches."""
-
-    async def caller() -> None:
-        for _ in range(calls // _TOGETHER):
-            await step()
-
-    began = time.process_time()
-    await asyncio.gather(*(caller() for _ in range(_TOGETHER)))
-    return (time.process_time() - began) / (calls // _TOGETHER * _TOGETHER) * 1e6
 
 
 def with_transport(found: Mapping[str, float], *, floor: float, worker: float) -> dict[str, float]:
@@ -148,7 +122,7 @@ def with_transport(found: Mapping[str, float], *, floor: float, worker: float) -
     `floor` and `worker`: CPU time a call, under load, of the bare echo and of a worker.
     """
     shares = {name: micros for name, micros in found.items() if name != "whole pipeline"}
-    shares[TRANSPORT] = floor
     # What the steps run alone do not show: the same code costs more between other calls and beside a second thread.
-    shares[REST] = max(0.0, worker - floor - sum(shares.values()) + floor)
+    shares[REST] = max(0.0, worker - floor - sum(shares.values()))
+    shares[TRANSPORT] = floor
     return dict(sorted(shares.items(), key=lambda item: -item[1]))

@@ -51,7 +51,8 @@ def status_in(trailers: bytes) -> int:
         at = trailers.find(name)
         if at >= 0:
             at += len(name)
-            return _VALUES.get(trailers[at : at + 1 + (trailers[at] & 0x7F)], UNKNOWN_STATUS)
+            size = int.from_bytes(trailers[at : at + 1], "big") & 0x7F
+            return _VALUES.get(trailers[at : at + 1 + size], UNKNOWN_STATUS)
     return UNKNOWN_STATUS
 
 
