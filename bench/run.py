@@ -137,7 +137,12 @@ def measure(folder: Path, effort: Effort, told: Callable[[str], None]) -> Result
             folder, answer.citizen.SerializeToString(), citizens=effort.citizens, calls=effort.calls, told=told
         ),
         starts=starts,
-        steps=with_transport(spent, floor=_micros(turns["echo"]), worker=_micros(turns["cached"])),
+        steps=with_transport(
+            spent,
+            floor=_micros(turns["echo"]),
+            silent=_micros(turns["journal off"]),
+            worker=_micros(turns["cached"]),
+        ),
         seconds=time.monotonic() - began,
         machine=machine(),
     )
