@@ -19,7 +19,7 @@ test: $(VENV)/.ready-dev ## Run the tests
 hammer: $(VENV)/.ready-dev ## Run the long fault tests (SIGKILL by the hundred)
 	@$(BIN)/python -m pytest -m hammer --timeout 3600 $(ARGS)
 
-bench: $(VENV)/.ready-dev ## Measure the bars of the design (ten minutes; ARGS=--quick: two)
+bench: $(VENV)/.ready-dev ## Measure the bars of the design (a quarter of an hour; ARGS=--quick: two minutes)
 	@$(BIN)/python -m bench $(ARGS)
 
 check: $(VENV)/.ready-dev ## Lint, types, protos: what CI checks beside the tests

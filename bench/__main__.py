@@ -2,7 +2,7 @@
 
     python -m bench [--quick] [--citizens N] [--json FILE]
 
-About ten minutes; `--quick`, with fewer and shorter rounds, under two, for seeing that it runs. Exit code 1 where a
+Ten to fifteen minutes; `--quick`, with fewer and shorter rounds, under two, for seeing that it runs. Exit code 1 where a
 bar is missed, 2 where something could not be measured.
 """
 

@@ -34,7 +34,7 @@ from gateway.settings import load_settings
 from gateway.version import __version__
 
 TRANSPORT = "transport: what the bare echo costs"
-REST = "rest: what steps cost more under load than alone"
+REST = "rest: under load, not attributed to a step"
 _JOURNAL = "7 record: journal, with its thread"
 _SLOT = 200
 
