@@ -2,8 +2,8 @@
 
     python -m bench [--quick] [--citizens N] [--json FILE]
 
-Ten to fifteen minutes; `--quick`, with fewer and shorter rounds, under two, for seeing that it runs. Exit code 1 where a
-bar is missed, 2 where something could not be measured.
+Ten to fifteen minutes; `--quick`, with fewer and shorter rounds, under two, for seeing that it runs. Exit code 1
+where a bar is missed, 2 where something could not be measured.
 """
 
 from __future__ import annotations
