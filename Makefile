@@ -21,10 +21,13 @@ test: $(VENV)/.ready-dev ## Run the tests
 hammer: $(VENV)/.ready-dev ## Run the long fault tests (SIGKILL by the hundred)
 	@$(BIN)/python -m pytest -m hammer --timeout 3600 $(ARGS)
 
+bench: $(VENV)/.ready-dev ## Measure the bars of the design (a quarter of an hour; ARGS=--quick: two minutes)
+	@$(BIN)/python -m bench $(ARGS)
+
 check: $(VENV)/.ready-dev ## Lint, types, protos: what CI checks beside the tests
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy gateway adapters mock_national_db proto/dancu scripts tests
+	@$(BIN)/mypy gateway adapters mock_national_db proto/dancu scripts tests bench
 	@cd proto && ../$(BIN)/buf lint
 	@$(BIN)/python scripts/protos.py --check
 
@@ -57,4 +60,4 @@ $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-.PHONY: help setup run test hammer check format protos lock clean
+.PHONY: help setup run test hammer bench check format protos lock clean
