@@ -40,10 +40,10 @@ def registry_selection(kind: RegistryKind, granted: frozenset[str], asked: tuple
 
 def is_field(path: str, kinds: tuple[RegistryKind, ...] = REGISTRIES) -> bool:
     """Whether a policy's rule on fields names something: a field of `Citizen`, a registry, or a field of one."""
-    name, _, below = path.partition(".")
+    name, dot, below = path.partition(".")
     for kind in kinds:
         if kind.name == name:
-            return not below or is_path(kind.descriptor, below)
+            return not dot or is_path(kind.descriptor, below)
     return is_path(citizen_pb2.Citizen.DESCRIPTOR, path)
 
 

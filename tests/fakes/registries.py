@@ -111,5 +111,5 @@ class _One:
         self._registries = registries
         self._kind = kind
 
-    async def find(self, subject: RegistrySubject, *, timeout_seconds: float) -> RegistryRecord:
+    async def find(self, subject: RegistrySubject, *, timeout_seconds: float) -> RegistryRecord:  # noqa: ARG002  the port has it
         return await self._registries.find(self._kind, subject)
