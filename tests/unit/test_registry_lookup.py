@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from google.protobuf import descriptor_pool, json_format
 
 from dancu.citizen.v1 import citizen_pb2
 from dancu.common.v1 import common_pb2
@@ -16,6 +17,7 @@ from gateway.accounts.model import Limits
 from gateway.citizens.numbers import personal
 from gateway.errors import GatewayError, Reason
 from gateway.registries.kinds import REGISTRIES, RegistryKind
+from gateway.transport.statuses import status_of
 from tests.fakes.gateway import PURPOSE, FakeGateway, claims, policy, refused
 from tests.fakes.national_db import AN, BINH, NOBODY
 from tests.fakes.registries import AN_INSURANCE, AN_LICENCES, CODE, ENTERPRISE
@@ -246,7 +248,8 @@ async def test_after_failures_in_a_row_a_registry_is_left_alone_and_then_tried_b
     gateway.registries.asked.clear()
     gateway.registries.gate.clear()
     trials = [asyncio.create_task(ask(gateway, personal_number=NUMBER, staleness=0)) for _ in range(5)]
-    await asyncio.sleep(0)
+    for _ in range(30):
+        await asyncio.sleep(0)
     gateway.registries.gate.set()
     results = await asyncio.gather(*trials, return_exceptions=True)
     assert len(gateway.registries.asked) == 1
@@ -336,6 +339,34 @@ async def test_wire_replies_stay_as_they_are() -> None:
     told_licences.ClearField("provenance")
     golden = "0a22" + "0a0c" + NUMBER.encode().hex() + "1212" + "0a0c" + b"990262376359".hex() + "1004" + "380c"
     assert told_licences.SerializeToString().hex() == golden
+
+
+async def test_the_wire_status_of_a_registry_that_is_down_stays_as_it_is() -> None:
+    """Clients read reason, registry and time to come back from these bytes."""
+    gateway = FakeGateway()
+    gateway.registries.down.add("social_insurance")
+    with refused("UNAVAILABLE", Reason.REGISTRY_UNAVAILABLE) as caught:
+        await ask(gateway)
+    told = json_format.MessageToDict(status_of(caught[0]), descriptor_pool=descriptor_pool.Default())
+    assert told == {
+        "code": 14,
+        "message": "The registry does not answer (the metadata names it); retry after the time stated.",
+        "details": [
+            {
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": "REGISTRY_UNAVAILABLE",
+                "domain": "dancu",
+                "metadata": {"registry": "social_insurance"},
+            },
+            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "2.500001s"},
+            {
+                "@type": "type.googleapis.com/google.rpc.LocalizedMessage",
+                "locale": "vi",
+                "message": "Cơ sở dữ liệu chuyên ngành không phản hồi (tên nằm trong metadata); hãy gọi lại sau thời "
+                "gian được nêu.",
+            },
+        ],
+    }
 
 
 def test_claims_of_registries_are_those_of_citizens() -> None:
