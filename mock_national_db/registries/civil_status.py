@@ -14,6 +14,7 @@ from mock_national_db import names, wire
 from mock_national_db.demographics import KINH, OLD_CODES
 from mock_national_db.households import MaritalStatus, Sex
 from mock_national_db.live import block_of
+from mock_national_db.names import Name
 from mock_national_db.person import Person, Relative
 from mock_national_db.registries.dice import Dice
 from mock_national_db.registries.people import (
@@ -85,9 +86,12 @@ class CivilStatus:
     def _marriages(self, index: int, person: Person) -> Iterator[Json]:
         now = self._people.kin(index).spouse
         former = self._co_parents(index) if person.marital_status in _ONCE_MARRIED else set()
-        for spouse in sorted({*former, *(() if now is None else (now,))}):
+        held = now is not None and now in self._people.everyone(block_of(now))
+        for spouse in sorted({*former, *((now,) if now is not None and held else ())}):
             yield self._marriage(index, spouse, in_force=spouse == now)
-        if now is None and not former and person.marital_status in _ONCE_MARRIED:
+        if now is not None and not held:
+            yield self._marriage_outside(index, person, withdrawn=self._people.name(now))
+        elif now is None and not former and person.marital_status in _ONCE_MARRIED:
             yield self._marriage_outside(index, person)
 
     def _co_parents(self, index: int) -> set[int]:
@@ -131,7 +135,8 @@ class CivilStatus:
         last = min(last_day_of(one) for one in couple)
         return _End(DIVORCED, changed or dice.day(min(wedding + timedelta(365), last), last))
 
-    def _marriage_outside(self, index: int, person: Person) -> Json:
+    def _marriage_outside(self, index: int, person: Person, *, withdrawn: Name | None = None) -> Json:
+        """Write a marriage with someone the nation does not hold; `withdrawn` is whose number was taken back."""
         dice = Dice(self._people.key, "marriage outside", index)
         sex = Sex.FEMALE if person.sex is Sex.MALE else Sex.MALE
         birth_year = person.birth_date.year + (dice.between(-1, 6) if sex is Sex.FEMALE else -dice.between(-1, 6))
@@ -142,6 +147,8 @@ class CivilStatus:
         last = last_day_of(person)
         earliest = min(turns(person, _MARRIAGE_AGE[person.sex] + 2), last)
         day = min(dice.day(earliest, earliest + timedelta(8 * 365)), last)
+        if withdrawn is not None:
+            return _written(day, _End(IN_FORCE, None), person, Relative(withdrawn, None), dice)
         ended = dice.day(min(day + timedelta(365), last), last)
         if person.marital_status is MaritalStatus.DIVORCED:
             end = _End(DIVORCED, ended)

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from gateway.geography.provinces import NEW_TABLE_FROM, OLD_TABLE_TO, Province, new_to_olds
 from mock_national_db import wire
 from mock_national_db.households import Kin
+from mock_national_db.names import Name
 from mock_national_db.person import Person
 from mock_national_db.registries.dice import Dice
 from mock_national_db.wire import Json
@@ -37,6 +38,9 @@ class People(Protocol):
 
     def kin(self, index: int) -> Kin:
         """Return a person's ties."""
+
+    def name(self, index: int) -> Name:
+        """Return the name, also of someone whose record was withdrawn."""
 
     def everyone(self, block: int) -> Sequence[int]:
         """Return all people of a block whose records can be found."""

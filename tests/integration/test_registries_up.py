@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -181,6 +182,22 @@ def test_json_of_the_command_line_is_that_of_the_contract(
     number = found.record.personal_number
     assert main(["registry", "social-insurance", number, "--json", "--data-dir", str(gateway_up.data_dir)]) == 0
     assert json.loads(capsys.readouterr().out)["social_insurance"] == message_to_json(found.record)
+
+
+def test_nothing_a_registry_told_of_a_person_stands_anywhere_but_in_answers(
+    client: Client, gateway_up: GatewayUp
+) -> None:
+    """Five registries know more numbers than one; none of them may end in a log, a metric or a record."""
+    record = holder(client, REGISTRIES["social_insurance"]).record
+    with pytest.raises(NotFound):
+        client.lookup_registry(ENTERPRISES, personal_number=ABSENT, procedure="1.1")
+    with urllib.request.urlopen(f"{gateway_up.http_url}/metrics") as answer:  # noqa: S310
+        seen = [answer.read()]
+    seen += [path.read_bytes() for path in gateway_up.data_dir.rglob("*") if path.is_file()]
+    everything = b"\n".join(seen)
+    assert b'registry="social_insurance"' in everything
+    for secret in (record.personal_number, record.book_number, record.full_name, record.address, ABSENT):
+        assert secret.encode() not in everything
 
 
 async def set_faults(gateway: GatewayUp, **faults: object) -> None:

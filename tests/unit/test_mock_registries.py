@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mock_national_db import wire
 from mock_national_db.households import MaritalStatus, Sex
 from mock_national_db.live import LiveNation
 from mock_national_db.people import Nation
@@ -241,6 +242,40 @@ def test_a_marriage_registered_at_run_time_is_in_both_records_with_its_day() -> 
         last = record["KetHon"][-1]
         assert (last["VoChong"]["SoDinhDanh"], last["NgayDangKy"]) == (other.personal_number, f"{desk.now:%Y%m%d}")
         assert last["TrangThai"] == IN_FORCE
+
+
+def test_a_child_born_at_run_time_is_registered_and_nothing_else_is_known_of_it() -> None:
+    """Newborns have a birth, parents, and no past."""
+    desk = Desk()
+    mother, father = next(pair for pair in couples(desk) if all(1975 < one.birth_date.year < 2004 for one in pair))
+    content = {
+        "HoVaTen": {"Ho": "Lê", "Ten": "An"},
+        "GioiTinh": 2,
+        "NgayThangNamSinh": {"NgayThangNam": "20260226"},
+        "SoDinhDanhChaMeKia": father.personal_number,
+    }
+    born = desk.applied("KHAI_SINH", mother.personal_number, content)
+    registers = Registers(desk.live)._registers
+    index = desk.live.index_of(born["SoDinhDanh"])
+    assert index is not None
+    record = registers["civil_status"].of(index)
+    assert record is not None
+    parents = {record["KhaiSinh"][key]["SoDinhDanh"] for key in ("Cha", "Me")}
+    assert parents == {mother.personal_number, father.personal_number}
+    assert "KetHon" not in record
+    for name in set(NAMES) - {"civil_status"}:
+        assert registers[name].of(index) is None
+
+
+def test_a_spouse_whose_record_was_withdrawn_is_known_by_name_only() -> None:
+    """A withdrawn number is nobody's, in every register."""
+    desk = Desk()
+    head, spouse = next(couples(desk))
+    desk.applied("HUY_SO", spouse.personal_number, {})
+    record = Registers(desk.live)._registers["civil_status"].of(desk.live.index_of(head.personal_number) or 0)
+    assert record is not None
+    (marriage,) = [one for one in record["KetHon"] if one["TrangThai"] == IN_FORCE]
+    assert marriage["VoChong"] == {"HoVaTen": wire.name(spouse.name)}
 
 
 def test_an_owner_who_dies_leaves_the_enterprise_to_another() -> None:
