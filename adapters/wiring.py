@@ -28,6 +28,7 @@ from adapters.random_ids import RandomIds
 from adapters.redis_bell import RedisBell
 from adapters.redis_cache import RedisIdentityCache
 from adapters.redis_lane import RedisLane
+from adapters.registry_wiring import open_registries
 from adapters.secret_files import ACCOUNT_SEAL, API_KEY_PEPPER, CACHE_NAME, CACHE_SEAL, SUBJECT_TOKEN, key_ring
 from adapters.sql.account_store import SqlAccountStore
 from adapters.sql.directory import SqlDirectory
@@ -105,6 +106,7 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
             timeout_seconds=settings.national_db.timeout_seconds,
         )
         methods = public_methods(records=records, clock=core.clock, allow_test_numbers=settings.numbers.allow_test)
+        methods |= open_registries(stack, settings, people=records, clock=core.clock, observer=observer)
         methods |= _other_public_methods(core, settings)
         gate = open_gate(stack, settings, lane=lane, engine=core.engine, clock=core.clock, observer=observer)
         yield _answering(core, settings, methods=methods, gate=gate, observer=observer)

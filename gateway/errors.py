@@ -62,6 +62,8 @@ class Reason(enum.IntEnum):
     RESOURCE_EXISTS = 31
     STATE_CONFLICT = 32
     ACCOUNTS_UNAVAILABLE = 33
+    REGISTRY_UNAVAILABLE = 40
+    REGISTRY_RECORD_NOT_FOUND = 41
 
 
 @dataclass(frozen=True, slots=True)

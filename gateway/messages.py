@@ -150,4 +150,12 @@ MESSAGES: dict[Reason, Message] = {
         "Accounts can be neither read nor changed now; retry after the time stated.",
         "Hiện chưa đọc hoặc thay đổi được tài khoản; hãy gọi lại sau thời gian được nêu.",
     ),
+    Reason.REGISTRY_UNAVAILABLE: Message(
+        "The registry does not answer (the metadata names it); retry after the time stated.",
+        "Cơ sở dữ liệu chuyên ngành không phản hồi (tên nằm trong metadata); hãy gọi lại sau thời gian được nêu.",
+    ),
+    Reason.REGISTRY_RECORD_NOT_FOUND: Message(
+        "The registry holds nothing under this number.",
+        "Cơ sở dữ liệu chuyên ngành không có dữ liệu nào theo số này.",
+    ),
 }

@@ -105,6 +105,43 @@ class NationalDatabaseSettings(Section):
     """Connections of one worker."""
 
 
+class RegistryEndpoint(Section):
+    """Where one specialised registry answers."""
+
+    url: str
+    """Base address; `/v1/registries/<registry>/lookup` is asked below it."""
+    token_file: Path | None = None
+    """File with the bearer token, mode 0600."""
+
+
+class RegistriesSettings(Section):
+    """The specialised registries: social insurance, civil status and the others of `gateway.registries.kinds`."""
+
+    url: str = ""
+    """Base address of one system that serves all of them. Empty: the bundled mock of `dancu up`; without it only the
+    registries in `each` are served, and the others' methods do not exist."""
+    token_file: Path | None = None
+    """File with the bearer token, mode 0600."""
+    each: dict[str, RegistryEndpoint] = Field(default_factory=dict)
+    """Registries with a system of their own, by name: `[registries.each.civil_status]`."""
+    timeout_seconds: float = Field(default=3.0, gt=0, le=60)
+    """Longest wait for an answer. A caller's earlier deadline wins."""
+    cache_entries: int = Field(default=20_000, ge=0)
+    """Copies of their records kept in each worker's memory, about 3 KB each."""
+
+    @field_validator("each")
+    @classmethod
+    def _each_is_known(cls, value: dict[str, RegistryEndpoint]) -> dict[str, RegistryEndpoint]:
+        if value:
+            # Loads the contract, which a process without such settings need not.
+            from gateway.registries.kinds import REGISTRIES
+
+            unknown = sorted(set(value) - {kind.name for kind in REGISTRIES})
+            if unknown:
+                raise ValueError(f"unknown registry: {', '.join(unknown)}")
+        return value
+
+
 class MockSettings(Section):
     """The bundled mock of the national database."""
 
@@ -184,6 +221,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     database: DatabaseSettings = DatabaseSettings()
     national_db: NationalDatabaseSettings = NationalDatabaseSettings()
+    registries: RegistriesSettings = RegistriesSettings()
     mock: MockSettings = MockSettings()
     cache: CacheSettings = CacheSettings()
     numbers: NumberSettings = NumberSettings()

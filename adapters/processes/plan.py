@@ -82,6 +82,10 @@ def resolved(
         changed["national_db"] = settings.national_db.model_copy(
             update={"url": f"http://{reachable(mock.host, mock.port)}", "token_file": mock_token_file}
         )
+        if not settings.registries.url:
+            changed["registries"] = settings.registries.model_copy(
+                update={"url": changed["national_db"].url, "token_file": mock_token_file}
+            )
         changed["numbers"] = settings.numbers.model_copy(update={"allow_test": True})
         changed["grpc"] = changed["grpc"].model_copy(update={"reflection": True})
     return settings.model_copy(update=changed)
@@ -202,5 +206,10 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (list, tuple, dict)):
-        return json.dumps(value)
+        return json.dumps(value, default=_plain)
     return str(value)
+
+
+def _plain(value: object) -> object:
+    assert isinstance(value, BaseModel)
+    return value.model_dump(mode="json")

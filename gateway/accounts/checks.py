@@ -11,12 +11,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from dancu.account.v1 import account_pb2 as pb
-from dancu.citizen.v1 import citizen_pb2
 from gateway.accounts.model import EVERYTHING
 from gateway.accounts.rules import FORBIDS
 from gateway.calls.validation import MAX_STALENESS, check_text
-from gateway.citizens.fields import is_path
 from gateway.errors import Violation
+from gateway.registries.rights import is_field
 
 ADMIN_ROLES = ("viewer", "operator", "administrator")
 MAX_RULES = 256
@@ -123,7 +122,7 @@ def _is_field_rule(rule: str) -> bool:
         return False
     path = rule.removeprefix(FORBIDS)
     # A mistyped grant would grant nothing, a mistyped prohibition would forbid nothing: neither may go unnoticed.
-    return path == EVERYTHING or is_path(citizen_pb2.Citizen.DESCRIPTOR, path)
+    return path == EVERYTHING or is_field(path)
 
 
 def _is_network(text: str) -> bool:

@@ -63,7 +63,8 @@ class Policy:
     methods: frozenset[str]
     """Rules on scopes, such as `citizen.lookup`, `citizen.*`, `!citizen.bulk`, `*`."""
     fields: frozenset[str]
-    """Paths of `Citizen`, or `*`. A path grants all below it."""
+    """Paths of `Citizen`, paths of registries' records with the registry's name before them, or `*`. A path grants all
+    below it."""
     procedures: frozenset[str]
     """Rules on procedure codes, such as `1.004222`, `1.*`, `!1.9*`."""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()

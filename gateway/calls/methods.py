@@ -6,8 +6,9 @@ from gateway.calls.inquiry import AuditClass, Method
 from gateway.citizens.lookup_citizen import LookupCitizen
 from gateway.citizens.records import Records
 from gateway.ports import Clock
+from gateway.registries.kinds import registry_scopes
 
-LOOKUP_SCOPES = {"dancu.citizen.v1.CitizenService/LookupCitizen": "citizen.lookup"}
+LOOKUP_SCOPES = {"dancu.citizen.v1.CitizenService/LookupCitizen": "citizen.lookup", **registry_scopes()}
 """The right that each lookup needs, by full name, for who speaks of methods without serving them."""
 
 

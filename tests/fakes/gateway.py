@@ -25,10 +25,13 @@ from gateway.calls.record import Recorder
 from gateway.citizens.records import Records
 from gateway.errors import GatewayError, Reason
 from gateway.model import Call, Reply, Secret, VersionedSecret
+from gateway.registries.kinds import REGISTRIES, RegistryKind
+from gateway.registries.methods import registry_methods
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import MemoryJournal
 from tests.fakes.limiters import memory_gate
 from tests.fakes.national_db import FakeNationalDatabase
+from tests.fakes.registries import FakeRegistries
 
 LOOKUP = "dancu.citizen.v1.CitizenService/LookupCitizen"
 SECRET = "A" * 43
@@ -66,7 +69,14 @@ class Observed:
 class FakeGateway:
     """The pipeline with its parts in reach."""
 
-    def __init__(self, *, policy: Policy = FULL, limits: Limits = UNLIMITED, in_flight: int = 100) -> None:
+    def __init__(
+        self,
+        *,
+        policy: Policy = FULL,
+        limits: Limits = UNLIMITED,
+        in_flight: int = 100,
+        kinds: tuple[RegistryKind, ...] = REGISTRIES,
+    ) -> None:
         self.clock = FakeClock()
         self.journal = MemoryJournal(origin="test-w0")
         self.national_db = FakeNationalDatabase(self.clock)
@@ -84,7 +94,11 @@ class FakeGateway:
         self.recorder = Recorder(journal=self.journal, tokens=self.tokens, clock=self.clock)
         records = Records(cache=self.cache, national_db=self.national_db, clock=self.clock, timeout_seconds=3)
         ids = itertools.count(1)
+        self.registries = FakeRegistries(self.clock)
         self.methods = public_methods(records=records, clock=self.clock, allow_test_numbers=True)
+        self.methods |= registry_methods(
+            self.registries.records(kinds), people=records, clock=self.clock, allow_test_numbers=True
+        )
         self.pipeline = Pipeline(
             methods=self.methods,
             directory=self,

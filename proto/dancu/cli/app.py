@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dancu.cli import account_group, audit_group, configuration, lookup, processes, report, sample
+from dancu.cli import account_group, audit_group, configuration, lookup, processes, registry, report, sample
 
 app = typer.Typer(
     name="dancu",
@@ -46,6 +46,7 @@ def _dancu(
 
 app.command("up", short_help="Run everything on this machine.")(processes.up)
 app.command("lookup", short_help="Look up one citizen.")(lookup.lookup)
+app.command("registry", short_help="Look up what a specialised registry holds.")(registry.registry)
 app.command("sample", short_help="Print people of the mock national database.")(sample.sample)
 app.command("check-config", short_help="Check the settings, or print them.")(configuration.check_config)
 app.command("worker", short_help="Run one worker process.")(processes.worker)

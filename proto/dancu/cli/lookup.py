@@ -82,12 +82,12 @@ def lookup(
                 procedure_code=procedure, dossier_code=dossier, officer_id=officer, legal_basis=legal_basis
             ),
             "fields": field or (),
-            "max_staleness": None if max_staleness is None else timedelta(seconds=max_staleness),
+            "max_staleness": span_of(max_staleness),
         }
-        claims = _claims(name, birth_date)
+        claims = claims_of(name, birth_date)
         if claims is not None:
             asked["claims"] = claims
-        digits = _digits(number)
+        digits = digits_of(number)
         # Whether the digits are a number is the gateway's to judge.
         if len(digits) == LEGACY_DIGITS and digits.isdigit():
             asked["legacy_number"] = digits
@@ -97,13 +97,19 @@ def lookup(
     _show(found, language=language, as_json=as_json)
 
 
-def _digits(number: str) -> str:
+def digits_of(number: str) -> str:
     """The number without the spaces that people copy along with it."""
     text = sys.stdin.readline() if number == "-" else number
     return "".join(text.split())
 
 
-def _claims(name: str, birth_date: str) -> Claims | None:
+def span_of(seconds: float | None) -> timedelta | None:
+    """The age that `--max-staleness` allows; None where it was not given."""
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def claims_of(name: str, birth_date: str) -> Claims | None:
+    """What was claimed on the command line; None for nothing. A date that is none is a usage error."""
     from dancu.client import Claims, parse_birth_date
 
     if not name and not birth_date:

@@ -103,7 +103,7 @@ def lookup_request(arguments: LookupArguments) -> LookupCitizenRequest:
     if ("personal_number" in arguments) == ("legacy_number" in arguments):
         raise TypeError("exactly one of personal_number and legacy_number is needed")
     request = LookupCitizenRequest(
-        purpose=_purpose(arguments), claims=arguments.get("claims"), request_id=arguments.get("request_id", "")
+        purpose=stated_purpose(arguments), claims=arguments.get("claims"), request_id=arguments.get("request_id", "")
     )
     if "personal_number" in arguments:
         request.personal_number = arguments["personal_number"]
@@ -155,7 +155,8 @@ def _seconds(value: int | None) -> timedelta | None:
     return None if value is None else timedelta(seconds=value)
 
 
-def _purpose(arguments: LookupArguments) -> Purpose:
+def stated_purpose(arguments: LookupArguments) -> Purpose:
+    """The purpose that the arguments state; TypeError unless exactly one of `purpose` and `procedure` does."""
     if ("purpose" in arguments) == ("procedure" in arguments):
         raise TypeError("exactly one of purpose and procedure is needed")
     if "purpose" in arguments:

@@ -194,7 +194,9 @@ class Policy(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Paths of dancu.citizen.v1.Citizen, such as "full_name", "!permanent_residence.detail". At most 256 rules."""
+        """Paths of dancu.citizen.v1.Citizen, such as "full_name", "!permanent_residence.detail"; those of a registry's record
+        begin with its name, such as "social_insurance", "!social_insurance.benefits". At most 256 rules.
+        """
 
     @_builtins.property
     def procedures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -90,6 +90,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the change does not fit the present state; ErrorInfo metadata says what stands in its way."""
     ERROR_REASON_ACCOUNTS_UNAVAILABLE: _ErrorReason.ValueType  # 33
     """UNAVAILABLE: accounts can be neither read nor changed now. Lookups go on."""
+    ERROR_REASON_REGISTRY_UNAVAILABLE: _ErrorReason.ValueType  # 40
+    """UNAVAILABLE: a registry does not answer; ErrorInfo metadata `registry` names it. The others go on."""
+    ERROR_REASON_REGISTRY_RECORD_NOT_FOUND: _ErrorReason.ValueType  # 41
+    """NOT_FOUND: the registry holds nothing under this number; ErrorInfo metadata `registry` names it."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason of a refusal. It travels as google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_
@@ -164,4 +168,8 @@ ERROR_REASON_STATE_CONFLICT: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION: the change does not fit the present state; ErrorInfo metadata says what stands in its way."""
 ERROR_REASON_ACCOUNTS_UNAVAILABLE: ErrorReason.ValueType  # 33
 """UNAVAILABLE: accounts can be neither read nor changed now. Lookups go on."""
+ERROR_REASON_REGISTRY_UNAVAILABLE: ErrorReason.ValueType  # 40
+"""UNAVAILABLE: a registry does not answer; ErrorInfo metadata `registry` names it. The others go on."""
+ERROR_REASON_REGISTRY_RECORD_NOT_FOUND: ErrorReason.ValueType  # 41
+"""NOT_FOUND: the registry holds nothing under this number; ErrorInfo metadata `registry` names it."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
