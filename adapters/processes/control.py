@@ -29,6 +29,7 @@ from adapters.processes.addresses import listening, reachable
 from adapters.processes.control_health import NationalDatabaseCheck, Readiness, RedisCheck, WorkersCheck
 from adapters.processes.control_http import application
 from adapters.processes.evidence import looking_after_evidence
+from adapters.processes.memory import settle
 from adapters.processes.notify import notify
 from adapters.wiring import Answering, open_control
 from gateway.settings import Settings, SettingsError, load_settings
@@ -95,6 +96,7 @@ async def _serve(settings: Settings) -> None:
         observer = metrics.PrometheusObserver(version=__version__)
         answering = await stack.enter_async_context(open_control(settings, observer=observer))
         await _open_admin(settings, answering, admin_services(healthy=healthy), stack)
+        settle()
         notify("READY=1")
         log.info("control_ready", http_port=settings.http.port, admin_port=settings.admin.port)
         await stop.wait()

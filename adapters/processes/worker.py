@@ -21,6 +21,7 @@ from grpc_reflection.v1alpha import reflection
 from adapters import metrics
 from adapters.logs import configure_logs
 from adapters.processes.addresses import listening
+from adapters.processes.memory import settle
 from adapters.processes.notify import notify
 from adapters.wiring import Answering, open_worker
 from gateway.ports import Journal
@@ -60,6 +61,7 @@ async def _serve(settings: Settings, slot: int) -> None:
     async with open_worker(settings, slot=slot, observer=observer) as worker:
         serving, healthy = await _listen(settings, worker)
         watching = asyncio.create_task(_tell_health(healthy, worker.journal))
+        settle()
         notify("READY=1")
         structlog.get_logger().info("worker_ready", port=settings.grpc.port, slot=slot)
         await stop.wait()
