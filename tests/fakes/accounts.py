@@ -17,12 +17,14 @@ from gateway.accounts.entries import (
     OrganisationEntry,
     OrganisationKind,
 )
+from gateway.accounts.failed_logins import FailedLogins
 from gateway.accounts.keys import KeyMaker
 from gateway.accounts.methods import account_methods, account_request_methods
 from gateway.accounts.model import AccountStatus, ApiKey, Limits, Policy
 from gateway.accounts.ports import AccountsUnavailableError, FirstAnswer
 from gateway.accounts.snapshot import account_of
 from gateway.audit.tokens import Tokens
+from gateway.calls.authenticate import Authenticator
 from gateway.calls.call_log import CallLog
 from gateway.calls.pipeline import Pipeline
 from gateway.calls.record import Recorder
@@ -130,8 +132,9 @@ class FakeAdministration:
         self.methods = account_methods(**parts, scopes={}) | account_request_methods(**parts)
         self.pipeline = Pipeline(
             methods=self.methods,
-            directory=self,
-            pepper=self.keys.pepper,
+            authenticate=Authenticator(
+                directory=self, pepper=self.keys.pepper, failures=FailedLogins(burst=20, per_minute=20)
+            ),
             gate=memory_gate(clock=self.clock, observer=Observed()),
             recorder=Recorder(
                 journal=self.journal, tokens=Tokens(VersionedSecret(1, Secret(b"t" * 32))), clock=self.clock
@@ -160,7 +163,10 @@ class FakeAdministration:
         opened = account_of(entries[OrganisationEntry][account.organisation,], account, officers)
         return ApiKey(key.key_id, key.secret_hash, opened, key.not_after)
 
-    def used(self, key_id: str, *, at: float) -> None:
+    def binding(self, name: str) -> None:
+        return None
+
+    def used(self, credential_id: str, *, at: float) -> None:
         pass
 
     @property
