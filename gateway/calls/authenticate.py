@@ -48,7 +48,14 @@ class Authenticator:
         """
         caller: Caller | None = None
         for credential in self._shown(call):
-            proven = await self._prove(credential, peer=call.peer, now=now, monotonic=monotonic)
+            wait = self._failures.wait_seconds(call.peer, credential, now=monotonic)
+            if wait:
+                raise LimitExceededError(Reason.TOO_MANY_FAILED_LOGINS, retry_after_seconds=wait)
+            try:
+                proven = await credential.prove(now=now)
+            except UnauthenticatedError:
+                self._failures.count(call.peer, credential, now=monotonic)
+                raise
             if caller is not None and proven.account.name != caller.account.name:
                 raise UnauthenticatedError(Reason.CERTIFICATE_MISMATCH)
             caller = proven
@@ -74,16 +81,6 @@ class Authenticator:
             raise UnauthenticatedError(Reason.KEY_MISSING)
         shown.append(TokenCredential(token, self._directory, self._tokens))
         return shown
-
-    async def _prove(self, credential: Credential, *, peer: str, now: float, monotonic: float) -> Caller:
-        wait = self._failures.wait_seconds(peer, credential, now=monotonic)
-        if wait:
-            raise LimitExceededError(Reason.TOO_MANY_FAILED_LOGINS, retry_after_seconds=wait)
-        try:
-            return await credential.prove(now=now)
-        except UnauthenticatedError:
-            self._failures.count(peer, credential, now=monotonic)
-            raise
 
 
 def require_active(account: Account, *, now: float) -> None:

@@ -133,7 +133,7 @@ class TokenDesk(NamedTuple):
 
 
 class TokenCredential:
-    """An OAuth 2.0 access token in the form of a JWT (RFC 9068). The binding of its subject goes before its client's."""
+    """An OAuth 2.0 access token, a JWT (RFC 9068). The binding of its subject goes before its client's."""
 
     __slots__ = ("_desk", "_digest", "_directory", "_known", "_token")
 

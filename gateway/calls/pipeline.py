@@ -101,9 +101,7 @@ class Pipeline:
         require_active(account, now=inquiry.arrived)
         question = inquiry.question = method.parse(call.request)
         inquiry.request_id = question.request_id or inquiry.request_id
-        authorise(
-            account, method, question, peer=call.peer, now=inquiry.arrived, token_scopes=caller.token_scopes
-        )
+        authorise(account, method, question, peer=call.peer, now=inquiry.arrived, token_scopes=caller.token_scopes)
         cost = method.cost(question)
         with self._gate.enter(inquiry, cost):
             await self._gate.take(inquiry, cost)

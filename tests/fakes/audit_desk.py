@@ -20,8 +20,8 @@ from gateway.audit.receipt import Receipt
 from gateway.audit.stamp import stamp_index
 from gateway.audit.tokens import Tokens
 from gateway.calls.authenticate import Authenticator
-from gateway.calls.credentials import hash_of_secret
 from gateway.calls.call_log import CallLog
+from gateway.calls.credentials import hash_of_secret
 from gateway.calls.methods import LOOKUP_SCOPES
 from gateway.calls.pipeline import Pipeline
 from gateway.calls.record import Recorder
@@ -117,7 +117,7 @@ class FakeAudit:
     def key(self, key_id: str) -> ApiKey | None:
         return next((key for key in self._keys.values() if key.key_id == key_id), None)
 
-    def binding(self, name: str) -> None:
+    def binding(self, name: str) -> None:  # noqa: ARG002  the port's
         return None
 
     def used(self, credential_id: str, *, at: float) -> None:

@@ -19,8 +19,8 @@ from gateway.accounts.failed_logins import FailedLogins
 from gateway.accounts.model import Account, AccountStatus, ApiKey, Binding, LimitNode, Limits, Officer, Policy
 from gateway.audit.tokens import Tokens
 from gateway.calls.authenticate import Authenticator
-from gateway.calls.credentials import TokenDesk, hash_of_secret
 from gateway.calls.call_log import CallLog
+from gateway.calls.credentials import TokenDesk, hash_of_secret
 from gateway.calls.methods import public_methods
 from gateway.calls.pipeline import Pipeline
 from gateway.calls.record import Recorder
