@@ -24,7 +24,8 @@ CLIENT_VARIABLES = frozenset(
     f"DANCU_{name}"
     for name in (
         *("TARGET", "API_KEY", "BENCH_KEY", "ADMIN_KEY", "ADMIN_TARGET", "CONFIG"),
-        *("TLS", "TLS_CA", "TLS_CERT", "TLS_KEY", "TOKEN"),
+        *("TOKEN", "TLS", "TLS_CA", "TLS_CERT", "TLS_KEY"),
+        *("ADMIN_TLS", "ADMIN_TLS_CA", "ADMIN_TLS_CERT", "ADMIN_TLS_KEY"),
     )
 )
 """Variables of the same prefix that belong to the client library and the command line, not to the settings."""

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dancu.cli.account_access import (
-    AdminKeyOption,
-    AdminTargetOption,
     NameArgument,
-    administration,
     ask,
     full_name,
     limits_of,
@@ -19,6 +16,7 @@ from dancu.cli.account_access import (
     pages,
     rows_of,
 )
+from dancu.cli.administration import AdminKeyOption, AdminTargetOption, administration
 from dancu.cli.gateway import DataDirOption
 from dancu.cli.output import JsonOption, LangOption, Language, print_card, print_json, print_table
 
