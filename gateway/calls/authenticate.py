@@ -3,7 +3,7 @@
     shown         key, certificate, access token: what the call carries
     claim         whom each names, read without any work            unknown ones count as strangers
     bounded       failed logins of this address and claim           too many → RESOURCE_EXHAUSTED, nothing is checked
-    prove         hash, binding, signature                          not so → UNAUTHENTICATED, counted
+    prove         hash, binding, signature                          not so → UNAUTHENTICATED, guesses are counted
     agree         all that was shown opens one account              else CERTIFICATE_MISMATCH
 
 A kind of credential is one class of `gateway.calls.credentials`; this file knows none of them by more than its name.
@@ -26,6 +26,10 @@ from gateway.calls.credentials import (
 from gateway.errors import LimitExceededError, PermissionDeniedError, Reason, UnauthenticatedError
 from gateway.model import Call, Secret
 from gateway.ports import Directory
+
+COUNTED = frozenset({Reason.KEY_UNKNOWN, Reason.TOKEN_INVALID, Reason.TOKEN_EXPIRED})
+"""Failures that are guesses, or cost a signature each time. Who proved to hold what opens nothing any more (a revoked
+key, a removed certificate) is told so as often as it asks: there is nothing to guess, and its owner must read why."""
 
 
 class Authenticator:
@@ -53,8 +57,9 @@ class Authenticator:
                 raise LimitExceededError(Reason.TOO_MANY_FAILED_LOGINS, retry_after_seconds=wait)
             try:
                 proven = await credential.prove(now=now)
-            except UnauthenticatedError:
-                self._failures.count(call.peer, credential, now=monotonic)
+            except UnauthenticatedError as refusal:
+                if refusal.reason in COUNTED:
+                    self._failures.count(call.peer, credential, now=monotonic)
                 raise
             if caller is not None and proven.account.name != caller.account.name:
                 raise UnauthenticatedError(Reason.CERTIFICATE_MISMATCH)

@@ -274,6 +274,21 @@ async def test_a_wrong_secret_for_a_known_key_holds_back_that_key_at_that_addres
     await door.knock(KEY, peer="198.51.100.1")
 
 
+async def test_who_holds_what_opens_nothing_any_more_is_told_so_each_time() -> None:
+    """There is nothing to guess in a revoked key, and its owner must read why it is refused."""
+    door = Door()
+    door.gateway.allow(not_after=door.gateway.clock.now())
+    token = f"Bearer {door.token()}"
+    for _ in range(50):
+        with refused("UNAUTHENTICATED", Reason.KEY_EXPIRED):
+            await door.knock(KEY)
+        with refused("UNAUTHENTICATED", Reason.CERTIFICATE_UNKNOWN):
+            await door.knock(None, door.certificate())
+        with refused("UNAUTHENTICATED", Reason.TOKEN_UNKNOWN):
+            await door.knock(token)
+    assert door.verifier.asked == 1
+
+
 async def test_a_suspended_account_is_refused_whatever_opens_it_and_counts_no_failure() -> None:
     """The caller is known: it may not, which is another matter than being a stranger."""
     door = Door()
