@@ -25,6 +25,8 @@ from gateway.ports import Clock, TokenKeysUnavailableError, TokenRejectedError
 _Key: TypeAlias = RSAKey | ECKey | OKPKey
 _LEAST_RSA_BITS = 2048
 _RETRY_SECONDS = 1.0
+# RFC 8725, 3.11: what says that it is something else (a logout token, a DPoP proof) is no access token.
+_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _KEY_TYPES = {"RS": RSAKey, "PS": RSAKey, "ES": ECKey, "Ed": OKPKey}
 
 
@@ -90,6 +92,8 @@ class JoserfcTokenVerifier:
         algorithm = header.get("alg")
         if not isinstance(algorithm, str) or algorithm not in self._algorithms:
             raise TokenRejectedError("its algorithm is not allowed")
+        if str(header.get("typ", "jwt")).lower() not in _TYPES:
+            raise TokenRejectedError("it is a token of another type")
         key = self._key(algorithm, header.get("kid"))
         if key is None and await self._ask_again():
             key = self._key(algorithm, header.get("kid"))

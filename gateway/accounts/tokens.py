@@ -45,6 +45,8 @@ class VerifiedToken:
     scopes: frozenset[str]
     not_after: float
     """Seconds since the epoch."""
+    certificate: str = ""
+    """Fingerprint of the certificate that must be shown with it (RFC 8705, 3); empty for a mere bearer token."""
 
     def is_current(self, now: float, *, leeway_seconds: float) -> bool:
         """Whether it has not expired."""
@@ -111,7 +113,7 @@ def judged(claims: Mapping[str, Any], *, rules: TokenRules, now: float) -> Verif
     names = _names(claims)
     if not names:
         raise _invalid("sub")
-    verified = VerifiedToken(names, _scopes(claims, rules.scope_prefix), expires)
+    verified = VerifiedToken(names, _scopes(claims, rules.scope_prefix), expires, _certificate(claims))
     if not verified.is_current(now, leeway_seconds=rules.leeway_seconds):
         raise UnauthenticatedError(Reason.TOKEN_EXPIRED)
     return verified
@@ -132,6 +134,21 @@ def _scopes(claims: Mapping[str, Any], prefix: str) -> frozenset[str]:
     return frozenset(rule for rule in rules if _SCOPE_RULE.fullmatch(rule))
 
 
+def _certificate(claims: Mapping[str, Any]) -> str:
+    """The certificate that the issuer tied the token to. Ties of other kinds, which are not looked at, refuse it."""
+    tie = claims.get("cnf")
+    if tie is None:
+        return ""
+    digest = tie.get("x5t#S256") if isinstance(tie, dict) and len(tie) == 1 else None
+    try:
+        fingerprint = base64.b64decode(f"{digest}=", altchars=b"-_", validate=True)
+    except ValueError:
+        fingerprint = b""
+    if not isinstance(digest, str) or len(fingerprint) != 32:
+        raise _invalid("cnf")
+    return fingerprint.hex()
+
+
 def _moment(claims: Mapping[str, Any], name: str) -> float | None:
     """A NumericDate, None where there is none."""
     value = claims.get(name)
@@ -140,6 +157,12 @@ def _moment(claims: Mapping[str, Any], name: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _END_OF_TIME:
         raise _invalid(name)
     return float(value)
+
+
+def check_tie(token: VerifiedToken, fingerprint: str | None) -> None:
+    """Raise `UnauthenticatedError` where the token is tied to another certificate than the one shown."""
+    if token.certificate and token.certificate != fingerprint:
+        raise _invalid("cnf")
 
 
 def _invalid(claim: str) -> UnauthenticatedError:

@@ -84,7 +84,7 @@ class Authenticator:
         token = token_in(authorization)
         if token is None or self._tokens is None:
             raise UnauthenticatedError(Reason.KEY_MISSING)
-        shown.append(TokenCredential(token, self._directory, self._tokens))
+        shown.append(TokenCredential(token, call.certificate, self._directory, self._tokens))
         return shown
 
 

@@ -13,7 +13,7 @@ import re
 from typing import NamedTuple, Protocol
 
 from gateway.accounts.model import Account, Binding, BindingKind, binding_name
-from gateway.accounts.tokens import TokenRules, VerifiedToken, VerifiedTokens, claimed_names, judged
+from gateway.accounts.tokens import TokenRules, VerifiedToken, VerifiedTokens, check_tie, claimed_names, judged
 from gateway.errors import Reason, UnauthenticatedError, UnavailableError
 from gateway.model import ClientCertificate, Secret
 from gateway.ports import Directory, TokenKeysUnavailableError, TokenRejectedError, TokenVerifier
@@ -135,10 +135,13 @@ class TokenDesk(NamedTuple):
 class TokenCredential:
     """An OAuth 2.0 access token, a JWT (RFC 9068). The binding of its subject goes before its client's."""
 
-    __slots__ = ("_desk", "_digest", "_directory", "_known", "_token")
+    __slots__ = ("_certificate", "_desk", "_digest", "_directory", "_known", "_token")
 
-    def __init__(self, token: str, directory: Directory, desk: TokenDesk) -> None:
+    def __init__(
+        self, token: str, certificate: ClientCertificate | None, directory: Directory, desk: TokenDesk
+    ) -> None:
         self._token = token
+        self._certificate = certificate
         self._directory = directory
         self._desk = desk
         self._digest = hashlib.sha256(token.encode()).digest()
@@ -155,6 +158,7 @@ class TokenCredential:
         verified = self._known
         if verified is None or not verified.is_current(now, leeway_seconds=self._desk.rules.leeway_seconds):
             verified = await self._verify(now)
+        check_tie(verified, None if self._certificate is None else self._certificate.fingerprint)
         binding = self._bound(verified.names)
         if binding is None:
             raise UnauthenticatedError(Reason.TOKEN_UNKNOWN)

@@ -111,6 +111,7 @@ FORGED: dict[str, str] = {
     "brings its own key": issuer.sign(_FOREIGN, "RS256", jwk=_FOREIGN.as_dict(private=False)),
     "points to its own keys": issuer.sign(_FOREIGN, "RS256", jku="https://example.org/jwks"),
     "critical header unknown": _critical(),
+    "of another type": issuer.sign(RSA, "RS256", typ="logout+jwt"),
     "not base64": "e!.e30.AAAA",
     "not JSON": f"{issuer.b64(b'{')}.e30.AAAA",
     "not an object": f"{issuer.b64([1])}.e30.AAAA",

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grpc_health.v1 import health_pb2_grpc
@@ -41,7 +42,7 @@ class Port:
 
     async def ask(self, *, ca: Authority, caller: Identity | None = None, key: str = "") -> str:
         """The reason of a refusal; `UNREACHABLE` where the handshake failed; empty for an answer."""
-        named = {} if caller is None else {"tls_cert": caller.certificate, "tls_key": caller.key}
+        named: dict[str, Any] = {} if caller is None else {"tls_cert": caller.certificate, "tls_key": caller.key}
         async with AsyncClient(
             target=self.target, key=key, tls_ca=ca.certificate, timeout_seconds=5, retry=ONCE, environment={}, **named
         ) as client:

@@ -17,7 +17,8 @@ URI = "spiffe://example.vn/mot-cua"
 
 
 def binding(account: str = "01/quan-tri", **fields: Any) -> pb.Binding:
-    return pb.Binding(**({"kind": pb.BINDING_KIND_URI, "value": URI, "account": account} | fields))
+    values: dict[str, Any] = {"kind": pb.BINDING_KIND_URI, "value": URI, "account": account} | fields
+    return pb.Binding(**values)
 
 
 async def show(office: FakeAdministration) -> None:

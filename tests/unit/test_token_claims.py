@@ -54,6 +54,10 @@ def test_a_whole_token_names_whom_it_opens_for_how_long_and_what() -> None:
         ({"iat": NOW + 31}, "iat"),
         ({"sub": ..., "client_id": ...}, "sub"),
         ({"sub": "", "client_id": 7}, "sub"),
+        ({"cnf": {"jkt": "A" * 43}}, "cnf"),
+        ({"cnf": {"x5t#S256": "short"}}, "cnf"),
+        ({"cnf": {"x5t#S256": "A" * 43, "jkt": "A" * 43}}, "cnf"),
+        ({"cnf": "x5t#S256"}, "cnf"),
     ],
 )
 def test_a_claim_at_fault_is_named(claims: dict[str, Any], at_fault: str) -> None:

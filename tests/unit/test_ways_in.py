@@ -212,6 +212,20 @@ async def test_token_scopes_narrow_the_account_and_never_widen_it() -> None:
     assert refusal[0].metadata == {"scope": "citizen.lookup"}
 
 
+async def test_a_token_tied_to_a_certificate_is_worth_nothing_without_it() -> None:
+    """RFC 8705: the issuer tied it so that a stolen one opens nothing."""
+    door = Door()
+    door.bind("subject:s1")
+    door.bind(f"uri:{URI}")
+    digest = base64.urlsafe_b64encode(bytes.fromhex(FINGERPRINT)).decode().rstrip("=")
+    token = f"Bearer {door.token(cnf={'x5t#S256': digest})}"
+    for shown in (None, door.certificate(fingerprint="cd" * 32)):
+        with refused("UNAUTHENTICATED", Reason.TOKEN_INVALID) as refusal:
+            await door.knock(token, shown)
+        assert refusal[0].metadata == {"claim": "cnf"}
+    await door.knock(token, door.certificate())
+
+
 @pytest.mark.parametrize("authorization", ["", "Basic dXNlcjpwYXNz", "Bearer x", "Bearer a.b", "Bearer dck_x_y"])
 async def test_a_header_that_is_no_credential_is_refused_even_beside_a_certificate(authorization: str) -> None:
     """Who sends something means it; passing over it would hide a mistake."""

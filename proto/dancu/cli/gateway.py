@@ -52,11 +52,12 @@ def environment(data_dir: Path | None, process: Mapping[str, str] | None = None)
     """The environment together with `demo.env`.
 
     A directory that was named wins over the environment, since it is the nearer instruction; the one that merely
-    lies here fills in what the environment leaves open. Where the named file cannot be read, says so and exits with 1.
+    lies here fills in what the environment leaves open. A certificate, which no such file names, sets its keys aside.
+    Where the named file cannot be read, says so and exits with 1.
     """
     told = {name: value for name, value in (os.environ if process is None else process).items() if value}
     if data_dir is not None:
-        return _over(told, _read_named(data_dir))
+        return _over(told, _without_keys_beside_certificates(_read_named(data_dir), told))
     default = Path(told.get("DANCU_DATA_DIR", DEFAULT_DATA_DIR)) / _ENV_FILE
     return _over(read_env_file(default) if os.access(default, os.R_OK) else {}, told)
 
@@ -67,6 +68,13 @@ def _over(lower: dict[str, str], upper: dict[str, str]) -> dict[str, str]:
         if not ways.isdisjoint(upper):
             lower = {name: value for name, value in lower.items() if name not in ways}
     return lower | upper
+
+
+def _without_keys_beside_certificates(named: dict[str, str], told: Mapping[str, str]) -> dict[str, str]:
+    for ways in _WAYS_IN:
+        if any(name in told for name in ways if name.endswith("_TLS_CERT")):
+            named = {name: value for name, value in named.items() if name not in ways}
+    return named
 
 
 def _read_named(data_dir: Path) -> dict[str, str]:
