@@ -176,7 +176,7 @@ def _keys_in(document: bytes) -> list[_Key]:
     found: list[_Key] = []
     stated = _object(document).get("keys")
     for one in stated if isinstance(stated, list) else ():
-        if not isinstance(one, dict) or one.get("kty") == "oct" or one.get("use", "sig") != "sig":
+        if not isinstance(one, dict) or one.get("use", "sig") != "sig":
             continue
         try:
             with _quiet():

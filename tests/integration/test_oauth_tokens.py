@@ -149,6 +149,15 @@ async def test_a_key_is_used_for_what_it_is_meant_for(changed: dict[str, Any], a
                 await made.verifier.verify(issuer.sign(RSA, algorithm))
 
 
+async def test_a_key_for_encryption_does_not_make_the_one_for_signatures_ambiguous() -> None:
+    """Many issuers publish both, and some name no key in their tokens."""
+    async with issuer.publishing(RSA) as published:
+        other = issuer.rsa("enc").as_dict(private=False) | {"use": "enc"}
+        published.document = json.dumps({"keys": [RSA.as_dict(private=False), other]}).encode()
+        async with desk(HttpJwks(published.url)) as made:
+            await made.verifier.verify(issuer.sign(RSA, "RS256", kid=None))
+
+
 async def test_keys_that_are_symmetric_short_or_broken_are_passed_over() -> None:
     """One strange key must neither open the door nor close it for the others."""
     secret = OctKey.import_key(b"s" * 32, {"kid": "oct"})

@@ -58,8 +58,8 @@ class Port:
 @asynccontextmanager
 async def port(identity: Identity, *, client_ca: Path | None = None) -> AsyncIterator[Port]:
     gateway = FakeGateway()
-    # Certificates are of this day, whatever day the fakes have.
-    gateway.clock.advance(time.time() - gateway.clock.now())
+    # Certificates are of this day and deadlines of this machine, whatever time the fakes have.
+    gateway.clock._now, gateway.clock._monotonic = time.time(), time.monotonic()
     serving = server(
         handler=PipelineHandler(answer=gateway.pipeline, methods=tuple(gateway.methods), mutual=client_ca is not None),
         max_request_bytes=65536,
