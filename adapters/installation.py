@@ -46,12 +46,20 @@ def prepare(settings: Settings, *, grpc_target: str, admin_target: str) -> None:
                 engine,
                 pepper=pepper.secret,
                 env_file=settings.data_dir / "demo.env",
-                targets={"DANCU_TARGET": grpc_target, "DANCU_ADMIN_TARGET": admin_target} | _mock(settings),
+                targets={"DANCU_TARGET": grpc_target, "DANCU_ADMIN_TARGET": admin_target}
+                | _tls(settings)
+                | _mock(settings),
             )
         finally:
             await engine.dispose()
 
     asyncio.run(accounts())
+
+
+def _tls(settings: Settings) -> dict[str, str]:
+    """Loopback is spoken to in clear unless told otherwise."""
+    ports = {"DANCU_TLS": settings.grpc.tls_cert_file, "DANCU_ADMIN_TLS": settings.admin.tls_cert_file}
+    return {name: "on" for name, certificate in ports.items() if certificate is not None}
 
 
 def _mock(settings: Settings) -> dict[str, str]:

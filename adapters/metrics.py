@@ -43,6 +43,14 @@ ADMISSION_REASONS = frozenset(
     {"RATE_LIMITED", "DAILY_QUOTA_EXHAUSTED", "TOO_MANY_IN_FLIGHT", "ENUMERATION_SUSPECTED", "OVERLOADED"}
 )
 
+LOGIN_REASONS = frozenset(
+    {
+        *("KEY_MISSING", "KEY_UNKNOWN", "KEY_EXPIRED", "CERTIFICATE_UNKNOWN", "CERTIFICATE_EXPIRED"),
+        *("CERTIFICATE_MISMATCH", "TOKEN_INVALID", "TOKEN_EXPIRED", "TOKEN_UNKNOWN", "TOKEN_KEYS_UNAVAILABLE"),
+        "TOO_MANY_FAILED_LOGINS",
+    }
+)
+
 _RESERVED_BYTES = {"counter": 4 * 1_048_576, "histogram": 1_048_576, "gauge_livesum": 65_536, "gauge_livemax": 65_536}
 _DAMAGE = (OSError, RuntimeError, ValueError, LookupError, struct.error)
 
@@ -121,6 +129,9 @@ class PrometheusObserver:
         refused = Counter(
             "dancu_admission_refused", "Calls refused for a limit or overload.", ("reason",), registry=own
         )
+        logins_refused = Counter(
+            "dancu_logins_refused", "Calls refused before it was known who asks.", ("reason",), registry=own
+        )
         would_refuse = Counter(
             "dancu_admission_shadow_refused",
             "Calls that a limit in shadow mode would have refused.",
@@ -166,6 +177,7 @@ class PrometheusObserver:
         self._upstream = _Children(upstream)
         self._breaker = _Children(breaker)
         self._refused = _Children(refused)
+        self._logins_refused = _Children(logins_refused)
         self._would_refuse = _Children(would_refuse)
         self._degraded = _Children(degraded)
 
@@ -189,6 +201,8 @@ class PrometheusObserver:
         tally.buckets[bisect_left(LATENCY_BUCKETS, seconds)] += 1
         if reason in ADMISSION_REASONS:
             self._refused[reason,].inc()
+        elif reason in LOGIN_REASONS:
+            self._logins_refused[reason,].inc()
         if not self._flush_is_due:
             self._flush_soon()
 

@@ -24,6 +24,7 @@ from adapters.ledger.queries import SqlLedger
 from adapters.memory_cache import MemoryIdentityCache
 from adapters.metrics import PrometheusObserver
 from adapters.national_db_http import HttpNationalDatabase
+from adapters.oauth import open_token_desk
 from adapters.random_ids import RandomIds
 from adapters.redis_bell import RedisBell
 from adapters.redis_cache import RedisIdentityCache
@@ -33,13 +34,16 @@ from adapters.secret_files import ACCOUNT_SEAL, API_KEY_PEPPER, CACHE_NAME, CACH
 from adapters.sql.account_store import SqlAccountStore
 from adapters.sql.directory import SqlDirectory
 from adapters.sql.engine import open_engine
+from gateway.accounts.failed_logins import FailedLogins
 from gateway.accounts.keys import KeyMaker
 from gateway.accounts.methods import account_methods, account_request_methods
 from gateway.audit.methods import audit_methods, receipt_methods
 from gateway.audit.stamp import stamp_index
 from gateway.audit.tokens import Tokens
 from gateway.calls.admit import Gate
+from gateway.calls.authenticate import Authenticator
 from gateway.calls.call_log import CallLog
+from gateway.calls.credentials import TokenDesk
 from gateway.calls.inquiry import Method
 from gateway.calls.methods import LOOKUP_SCOPES, public_methods
 from gateway.calls.pipeline import Pipeline
@@ -109,7 +113,8 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
         methods |= open_registries(stack, settings, people=records, clock=core.clock, observer=observer)
         methods |= _other_public_methods(core, settings)
         gate = open_gate(stack, settings, lane=lane, engine=core.engine, clock=core.clock, observer=observer)
-        yield _answering(core, settings, methods=methods, gate=gate, observer=observer)
+        tokens = await open_token_desk(stack, settings.oauth, clock=core.clock, observer=observer)
+        yield _answering(core, settings, methods=methods, gate=gate, tokens=tokens, observer=observer)
 
 
 @asynccontextmanager
@@ -130,7 +135,8 @@ async def open_control(settings: Settings, *, observer: PrometheusObserver) -> A
             clock=core.clock,
         )
         gate = open_gate(stack, settings, lane=None, engine=core.engine, clock=core.clock, observer=observer)
-        yield _answering(core, settings, methods=methods, gate=gate, observer=observer)
+        # Administrators are few and known to us: keys and certificates, no foreign issuer's tokens.
+        yield _answering(core, settings, methods=methods, gate=gate, tokens=None, observer=observer)
 
 
 def _open_lane(stack: AsyncExitStack, settings: Settings, *, observer: PrometheusObserver) -> RedisLane:
@@ -228,12 +234,17 @@ def _answering(
     *,
     methods: Mapping[str, Method],
     gate: Gate,
+    tokens: TokenDesk | None,
     observer: PrometheusObserver,
 ) -> Answering:
     pipeline = Pipeline(
         methods=methods,
-        directory=core.directory,
-        pepper=key_ring(settings.data_dir, API_KEY_PEPPER).current().secret,
+        authenticate=Authenticator(
+            directory=core.directory,
+            pepper=core.keys.pepper,
+            failures=FailedLogins(burst=settings.login.failures, per_minute=settings.login.failures_per_minute),
+            tokens=tokens,
+        ),
         gate=gate,
         recorder=core.recorder,
         observer=observer,

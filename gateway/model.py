@@ -14,6 +14,20 @@ from dancu.citizen.v1 import citizen_pb2
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """The certificate a caller showed, its chain and the possession of its key proven to the transport."""
+
+    fingerprint: str
+    """SHA-256 of the certificate, in lower-case hexadecimal."""
+    uris: tuple[str, ...]
+    """URIs of its subject alternative names."""
+    dns_names: tuple[str, ...]
+    """DNS names of its subject alternative names, in lower case."""
+    not_after: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call as a transport hands it over."""
 
@@ -27,6 +41,8 @@ class Call:
     """Network address of the caller without the port; empty for a unix socket."""
     deadline: float | None
     """On the clock's monotonic scale, in seconds; None when the caller set none."""
+    certificate: ClientCertificate | None = None
+    """What the caller showed on a port that asks for a certificate; None on any other."""
 
 
 @dataclass(frozen=True, slots=True)

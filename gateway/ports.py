@@ -6,11 +6,11 @@ A port names what is raised and what MUST NOT happen.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from gateway.accounts.model import ApiKey, LimitNode
+from gateway.accounts.model import ApiKey, Binding, LimitNode
 from gateway.audit.receipt import Receipt
 from gateway.errors import Reason
 from gateway.model import CitizenNumber, CitizenRecord
@@ -151,8 +151,39 @@ class Directory(Protocol):
     def key(self, key_id: str) -> ApiKey | None:
         """The key of that identifier with its account, or None."""
 
-    def used(self, key_id: str, *, at: float) -> None:
-        """A call came in with this key, proven. MUST NOT block: it is reported later and in bulk."""
+    def binding(self, name: str) -> Binding | None:
+        """The binding of that name (`gateway.accounts.model.binding_name`) with its account, or None."""
+
+    def used(self, credential_id: str, *, at: float) -> None:
+        """A call came in with this key or binding, proven. MUST NOT block: it is reported later and in bulk."""
+
+
+class TokenRejectedError(Exception):
+    """The token is not one of the issuer's; the text says why, for the log, and repeats nothing of it."""
+
+
+class TokenKeysUnavailableError(Exception):
+    """The issuer's keys cannot be had, so that nothing can be said about the token."""
+
+    def __init__(self, cause: str, *, retry_after_seconds: float) -> None:
+        super().__init__(cause)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TokenVerifier(Protocol):
+    """Checks signatures of access tokens against the keys of their issuer."""
+
+    @property
+    def generation(self) -> int:
+        """Another number whenever the keys are others: what was verified before must then be verified anew."""
+
+    async def verify(self, token: str) -> Mapping[str, Any]:
+        """The claims of a token (JWS compact form) that a key of the issuer signed. Judges no claim.
+
+        Raises `TokenRejectedError` and `TokenKeysUnavailableError`. MUST NOT accept an algorithm that was not allowed,
+        `none`, a symmetric one, or a key that the token itself brings or points to. MUST NOT ask the issuer more often
+        than at a bounded rate, whatever tokens arrive.
+        """
 
 
 class CallObserver(Protocol):

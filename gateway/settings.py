@@ -13,24 +13,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableVariableError
+
+from gateway.settings_access import AdminSettings, LoginSettings, MutualTlsSettings, OauthSettings
+from gateway.settings_base import ListenSettings, Section, both_or_neither
 
 CLIENT_VARIABLES = frozenset(
     f"DANCU_{name}"
     for name in (
         *("TARGET", "API_KEY", "BENCH_KEY", "ADMIN_KEY", "ADMIN_TARGET", "CONFIG"),
-        *("TLS", "TLS_CA", "TLS_CERT", "TLS_KEY"),
+        *("TOKEN", "TLS", "TLS_CA", "TLS_CERT", "TLS_KEY"),
+        *("ADMIN_TLS", "ADMIN_TLS_CA", "ADMIN_TLS_CERT", "ADMIN_TLS_KEY"),
     )
 )
 """Variables of the same prefix that belong to the client library and the command line, not to the settings."""
-
-
-class Section(BaseModel):
-    """One table of `dancu.toml`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class GrpcSettings(Section):
@@ -48,15 +46,13 @@ class GrpcSettings(Section):
     """Connections are asked to reconnect after this time, because SO_REUSEPORT balances connections, not calls."""
     drain_seconds: float = Field(default=10.0, gt=0, le=300)
     """How long calls under way may take to finish after SIGTERM; the rest is cut."""
+    tls_cert_file: Path | None = None
+    """PEM file of the server's certificate with its chain. Without it keys and citizens cross the network in clear."""
+    tls_key_file: Path | None = None
+    """PEM file of its key, mode 0600. Both are read again when they change; a pair that does not match is passed
+    over."""
 
-
-class ListenSettings(Section):
-    """Where a port of the control process listens."""
-
-    host: str = "127.0.0.1"
-    """Loopback by default: these ports are for operators."""
-    port: int = Field(default=0, ge=0, le=65535)
-    """0 takes a free one."""
+    _tls_is_whole = model_validator(mode="after")(both_or_neither("tls_cert_file", "tls_key_file"))
 
 
 class WorkerSettings(Section):
@@ -215,8 +211,11 @@ class Settings(BaseSettings):
     )
     """Name of this machine in journals and receipts; unique among the machines of an installation."""
     grpc: GrpcSettings = GrpcSettings()
-    admin: ListenSettings = ListenSettings(port=50052)
+    mtls: MutualTlsSettings = MutualTlsSettings()
+    admin: AdminSettings = AdminSettings(port=50052)
     http: ListenSettings = ListenSettings(port=8080)
+    login: LoginSettings = LoginSettings()
+    oauth: OauthSettings = OauthSettings()
     workers: WorkerSettings = WorkerSettings()
     redis: RedisSettings = RedisSettings()
     database: DatabaseSettings = DatabaseSettings()

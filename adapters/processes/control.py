@@ -31,6 +31,8 @@ from adapters.processes.control_http import application
 from adapters.processes.evidence import looking_after_evidence
 from adapters.processes.memory import settle
 from adapters.processes.notify import notify
+from adapters.processes.ports import open_port, tls_files
+from adapters.tls_files import TlsFilesError
 from adapters.wiring import Answering, open_control
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.transport.grpc_aio import PipelineHandler
@@ -72,7 +74,7 @@ def main() -> int:
             # Before anything creates a metric: the files carry the process's name, so a restarted one goes on counting.
             metrics.configure(PROCESS_NAME, settings.data_dir / "run" / "metrics")
             asyncio.run(_serve(settings))
-    except (PortUnavailableError, MachineHeldError) as error:
+    except (PortUnavailableError, MachineHeldError, TlsFilesError) as error:
         log.error("control_failed", cause=str(error))  # noqa: TRY400  the text says it all
         return 1
     return 0
@@ -126,7 +128,7 @@ def _checks(settings: Settings) -> list[WorkersCheck | RedisCheck | NationalData
     """What can be checked; an address that is not named, as in a control process on its own, is left out."""
     target = reachable(settings.grpc.host, settings.grpc.port)
     checks: list[WorkersCheck | RedisCheck | NationalDatabaseCheck] = [
-        WorkersCheck(target=target, workers=settings.workers.count)
+        WorkersCheck(target=target, workers=settings.workers.count, certificate=settings.grpc.tls_cert_file)
     ]
     if settings.redis.url:
         checks.append(RedisCheck(url=settings.redis.url))
@@ -139,7 +141,13 @@ async def _open_admin(
     settings: Settings, answering: Answering, services: Sequence[AdminService], stack: AsyncExitStack
 ) -> None:
     server = grpc.aio.server(
-        handlers=[PipelineHandler(answer=answering.pipeline, methods=answering.methods)],
+        handlers=[
+            PipelineHandler(
+                answer=answering.pipeline,
+                methods=answering.methods,
+                mutual=settings.admin.client_ca_file is not None,
+            )
+        ],
         options=[
             # A second control process must fail loudly, not share the port.
             ("grpc.so_reuseport", 0),
@@ -152,7 +160,9 @@ async def _open_admin(
     names = (*answered, *(one.name for one in services), reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     try:
-        server.add_insecure_port(listening(settings.admin.host, settings.admin.port))
+        admin = settings.admin
+        files = tls_files(admin.tls_cert_file, admin.tls_key_file, admin.client_ca_file)
+        open_port(server, listening(admin.host, admin.port), files, name="admin")
     except RuntimeError as error:
         raise PortUnavailableError(
             f"port {settings.admin.port} on {settings.admin.host} (admin.port) cannot be opened"

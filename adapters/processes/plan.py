@@ -54,6 +54,8 @@ def ports_of(settings: Settings) -> list[Wanted]:
         Wanted(setting="admin", host=settings.admin.host, port=settings.admin.port),
         Wanted(setting="http", host=settings.http.host, port=settings.http.port),
     ]
+    if settings.mtls.port is not None:
+        wanted.append(Wanted(setting="mtls", host=settings.mtls.host, port=settings.mtls.port, shared=True))
     if runs_mock(settings):
         wanted.append(Wanted(setting="mock", host=settings.mock.host, port=settings.mock.port))
     return wanted
@@ -73,6 +75,8 @@ def resolved(
         "admin": settings.admin.model_copy(update={"port": ports["admin"]}),
         "http": settings.http.model_copy(update={"port": ports["http"]}),
     }
+    if "mtls" in ports:
+        changed["mtls"] = settings.mtls.model_copy(update={"port": ports["mtls"]})
     if runs_valkey(settings):
         url = valkey.url_of(_valkey_socket(workspace))
         changed["redis"] = settings.redis.model_copy(update={"url": url})

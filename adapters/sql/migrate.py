@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-HEAD = "0001"
+HEAD = "0002"
 """The last step; a test compares it with the steps that are there."""
 
 _VERSION_TABLE = "accounts_schema"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from gateway.accounts.bindings import Bindings
 from gateway.accounts.changes import Desk
 from gateway.accounts.credentials import Credentials
 from gateway.accounts.keys import KeyMaker
@@ -25,6 +26,7 @@ def account_methods(
     methods = [
         *Management(desk=desk, keys=keys, clock=clock).methods(),
         *Credentials(desk=desk, keys=keys, clock=clock).methods(),
+        *Bindings(desk=desk, clock=clock).methods(),
         *Deciding(desk=desk, clock=clock).methods(),
         *WholeTree(desk=desk, clock=clock, scopes=scopes).methods(),
     ]

@@ -120,6 +120,37 @@ class Account:
     """The officers registered with it, by identifier."""
 
 
+class BindingKind(enum.Enum):
+    """What of a certificate or of an access token an account is bound to."""
+
+    FINGERPRINT = "fingerprint"
+    """SHA-256 of one certificate, in lower-case hexadecimal."""
+    URI = "uri"
+    """A URI among a certificate's subject alternative names."""
+    DNS = "dns"
+    """A DNS name among them, in lower case."""
+    SUBJECT = "subject"
+    """The `sub` of an access token."""
+    CLIENT = "client"
+    """The `client_id` (or `azp`) of an access token."""
+
+
+def binding_name(kind: BindingKind, value: str) -> str:
+    """`uri:spiffe://example.vn/mot-cua`: how a binding is named in snapshots, records and files."""
+    return f"{kind.value}:{value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A way in that somebody else vouches for: the authority of a certificate, or the issuer of a token."""
+
+    name: str
+    """As `binding_name` makes it."""
+    account: Account
+    not_after: float | None = None
+    """Seconds since the epoch; None means no expiry."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """A way in: an identifier, the keyed hash of the secret, and the account it opens. The secret is not kept."""

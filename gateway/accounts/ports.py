@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.accounts.entries import AccountEntry, E, KeyEntry, OfficerEntry, OrganisationEntry, RequestEntry
+from gateway.accounts.entries import E, KeyEntry, RequestEntry, TreeEntry
 
 
 class AccountsUnavailableError(Exception):
@@ -34,7 +34,8 @@ class AccountReader(Protocol):
     async def page(self, kind: type[E], *, after: tuple[str, ...] = (), limit: int = 100_000, **equal: str) -> list[E]:
         """Entries in the order of their keys, those after `after`, at most `limit`, with these values in these fields.
 
-        Fields: `organisation` (accounts, requests), `account` (officers, keys), `state` (requests).
+        Fields: `organisation` (accounts, requests), `account` (officers, bindings, keys), `state` (requests),
+        `status` and `kind` (bindings).
         """
 
     async def version(self) -> int:
@@ -44,7 +45,7 @@ class AccountReader(Protocol):
 class AccountTransaction(AccountReader, Protocol):
     """A change: all of it takes effect when the block ends, or nothing if it raises. No other runs at the time."""
 
-    async def put(self, entry: OrganisationEntry | AccountEntry | OfficerEntry | KeyEntry | RequestEntry) -> None:
+    async def put(self, entry: TreeEntry | KeyEntry | RequestEntry) -> None:
         """Write the entry, in place of the one of its key if there is one."""
 
     async def moved(self) -> int:

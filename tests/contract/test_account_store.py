@@ -17,6 +17,7 @@ from adapters.sql.engine import open_engine
 from adapters.sql.migrate import upgrade
 from gateway.accounts.entries import (
     AccountEntry,
+    BindingEntry,
     KeyEntry,
     OfficerEntry,
     OrganisationEntry,
@@ -24,7 +25,7 @@ from gateway.accounts.entries import (
     RequestEntry,
     RequestState,
 )
-from gateway.accounts.model import AccountStatus, Limits, Policy
+from gateway.accounts.model import AccountStatus, BindingKind, Limits, Policy
 from gateway.accounts.ports import AccountStore, AccountsUnavailableError, FirstAnswer
 from gateway.model import Secret
 from tests.fakes.accounts import MemoryAccountStore
@@ -46,7 +47,8 @@ ACCOUNT = AccountEntry("01/mot-cua", AccountStatus.SUSPENDED, POLICY, Limits(dai
 OFFICER = OfficerEntry("01/mot-cua", "cb-17", "Quầy 3", AccountStatus.ACTIVE, Limits(rate=1), 4_000_000_000)
 KEY = KeyEntry("k1", "01/mot-cua", b"h" * 32, 1_000, 2_000, None, 1_500)
 REQUEST = RequestEntry("r1", "01", "01/mot-cua", "01/x", POLICY, Limits(), "vì", RequestState.PENDING, 1_000)
-ENTRIES: tuple[Any, ...] = (ORGANISATION, ACCOUNT, OFFICER, KEY, REQUEST)
+BINDING = BindingEntry(BindingKind.URI, "urn:a", "01/mot-cua", "Máy", AccountStatus.ACTIVE, 1_000, 2_000, 1_500)
+ENTRIES: tuple[Any, ...] = (ORGANISATION, ACCOUNT, OFFICER, BINDING, KEY, REQUEST)
 
 
 @pytest.fixture
@@ -109,6 +111,17 @@ async def test_pages_are_in_order_and_filtered(store: AccountStore) -> None:
             "o2",
             "o3",
         ]
+
+
+async def test_bindings_are_listed_by_account_and_by_whether_they_are_in_force(store: AccountStore) -> None:
+    """What was removed must not look as if it opened something."""
+    removed = replace(BINDING, kind=BindingKind.DNS, status=AccountStatus.SUSPENDED)
+    await put(store, ORGANISATION, ACCOUNT, BINDING, removed)
+    async with store.reading() as reader:
+        assert await reader.page(BindingEntry, account="01/mot-cua", status="active") == [BINDING]
+        assert await reader.page(BindingEntry) == [removed, BINDING]
+        assert await reader.page(BindingEntry, after=removed.key) == [BINDING]
+        assert await reader.page(BindingEntry, account="01/other") == []
 
 
 async def test_a_change_that_raises_leaves_nothing_behind(store: AccountStore) -> None:

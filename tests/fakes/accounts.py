@@ -12,17 +12,20 @@ from dancu.audit.v1.audit_record_pb2 import AuditRecord
 from gateway.accounts.entries import (
     KINDS,
     AccountEntry,
+    BindingEntry,
     KeyEntry,
     OfficerEntry,
     OrganisationEntry,
     OrganisationKind,
 )
+from gateway.accounts.failed_logins import FailedLogins
 from gateway.accounts.keys import KeyMaker
 from gateway.accounts.methods import account_methods, account_request_methods
-from gateway.accounts.model import AccountStatus, ApiKey, Limits, Policy
+from gateway.accounts.model import Account, AccountStatus, ApiKey, Binding, Limits, Policy
 from gateway.accounts.ports import AccountsUnavailableError, FirstAnswer
 from gateway.accounts.snapshot import account_of
 from gateway.audit.tokens import Tokens
+from gateway.calls.authenticate import Authenticator
 from gateway.calls.call_log import CallLog
 from gateway.calls.pipeline import Pipeline
 from gateway.calls.record import Recorder
@@ -130,8 +133,9 @@ class FakeAdministration:
         self.methods = account_methods(**parts, scopes={}) | account_request_methods(**parts)
         self.pipeline = Pipeline(
             methods=self.methods,
-            directory=self,
-            pepper=self.keys.pepper,
+            authenticate=Authenticator(
+                directory=self, pepper=self.keys.pepper, failures=FailedLogins(burst=20, per_minute=20)
+            ),
             gate=memory_gate(clock=self.clock, observer=Observed()),
             recorder=Recorder(
                 journal=self.journal, tokens=Tokens(VersionedSecret(1, Secret(b"t" * 32))), clock=self.clock
@@ -155,12 +159,21 @@ class FakeAdministration:
         key = entries[KeyEntry].get((key_id,))
         if key is None:
             return None
-        account = entries[AccountEntry][key.account,]
-        officers = [one for one in entries[OfficerEntry].values() if one.account == account.name]
-        opened = account_of(entries[OrganisationEntry][account.organisation,], account, officers)
-        return ApiKey(key.key_id, key.secret_hash, opened, key.not_after)
+        return ApiKey(key.key_id, key.secret_hash, self._opened(key.account), key.not_after)
 
-    def used(self, key_id: str, *, at: float) -> None:
+    def _opened(self, name: str) -> Account:
+        entries = self.store.entries
+        account = entries[AccountEntry][name,]
+        officers = [one for one in entries[OfficerEntry].values() if one.account == account.name]
+        return account_of(entries[OrganisationEntry][account.organisation,], account, officers)
+
+    def binding(self, name: str) -> Binding | None:
+        entry = self.store.entries[BindingEntry].get(tuple(name.split(":", 1)))
+        if entry is None or entry.status is not AccountStatus.ACTIVE:
+            return None
+        return Binding(name, self._opened(entry.account), entry.not_after)
+
+    def used(self, credential_id: str, *, at: float) -> None:
         pass
 
     @property

@@ -15,10 +15,12 @@ from adapters.memory_cache import MemoryIdentityCache
 from dancu.audit.v1.audit_record_pb2 import AuditRecord
 from dancu.citizen.v1 import citizen_pb2, citizen_service_pb2
 from dancu.common.v1 import common_pb2
-from gateway.accounts.model import Account, AccountStatus, ApiKey, LimitNode, Limits, Officer, Policy
+from gateway.accounts.failed_logins import FailedLogins
+from gateway.accounts.model import Account, AccountStatus, ApiKey, Binding, LimitNode, Limits, Officer, Policy
 from gateway.audit.tokens import Tokens
-from gateway.calls.authenticate import hash_of_secret
+from gateway.calls.authenticate import Authenticator
 from gateway.calls.call_log import CallLog
+from gateway.calls.credentials import TokenDesk, hash_of_secret
 from gateway.calls.methods import public_methods
 from gateway.calls.pipeline import Pipeline
 from gateway.calls.record import Recorder
@@ -76,6 +78,7 @@ class FakeGateway:
         limits: Limits = UNLIMITED,
         in_flight: int = 100,
         kinds: tuple[RegistryKind, ...] = REGISTRIES,
+        tokens: TokenDesk | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.journal = MemoryJournal(origin="test-w0")
@@ -84,6 +87,7 @@ class FakeGateway:
         self.tokens = Tokens(VersionedSecret(3, Secret(b"t" * 32)))
         self._pepper = Secret(b"p" * 32)
         self._keys: dict[str, ApiKey] = {}
+        self.bindings: dict[str, Binding] = {}
         self.key_used_at: dict[str, float] = {}
         self.allow(policy=policy, limits=limits)
         self.cache = LayeredIdentityCache(
@@ -101,8 +105,9 @@ class FakeGateway:
         )
         self.pipeline = Pipeline(
             methods=self.methods,
-            directory=self,
-            pepper=self._pepper,
+            authenticate=Authenticator(
+                directory=self, pepper=self._pepper, failures=FailedLogins(burst=20, per_minute=20), tokens=tokens
+            ),
             gate=memory_gate(clock=self.clock, observer=self.observed, max_in_flight=in_flight),
             recorder=self.recorder,
             observer=self.observed,
@@ -122,7 +127,7 @@ class FakeGateway:
         """Replace the one account and its key."""
         nodes = (LimitNode("organisation:01", "01", Limits()), LimitNode("account:01/test", "01", limits))
         officers = {"cb-17": Officer("cb-17", AccountStatus.ACTIVE)}
-        account = Account("01/test", "01", status, policy, nodes, officers=officers)
+        account = self.account = Account("01/test", "01", status, policy, nodes, officers=officers)
         hashed = hash_of_secret(SECRET, pepper=self._pepper)
         self._keys["testkey"] = ApiKey("testkey", hashed, account, not_after)
 
@@ -134,8 +139,11 @@ class FakeGateway:
     def key(self, key_id: str) -> ApiKey | None:
         return self._keys.get(key_id)
 
-    def used(self, key_id: str, *, at: float) -> None:
-        self.key_used_at[key_id] = at
+    def binding(self, name: str) -> Binding | None:
+        return self.bindings.get(name)
+
+    def used(self, credential_id: str, *, at: float) -> None:
+        self.key_used_at[credential_id] = at
 
     async def call(self, request: bytes, method: str = LOOKUP, deadline: float | None = None, **metadata: str) -> Reply:
         headers = {"authorization": f"Bearer dck_testkey_{SECRET}"} | {

@@ -101,6 +101,8 @@ observer.journal_committed(0.0003, 7)
     )
     found = numbers(tmp_path)
     assert found[key("dancu_admission_refused_total", reason="RATE_LIMITED")] == 1
+    assert found[key("dancu_logins_refused_total", reason="KEY_UNKNOWN")] == 1
+    assert key("dancu_logins_refused_total", reason="CITIZEN_NOT_FOUND") not in found
     assert not any(("reason", "CITIZEN_NOT_FOUND") in labels for _, labels in found)
     assert not any(("organisation", "") in labels for _, labels in found)
     assert found[key("dancu_cache_requests_total", layer="l1", result="hit")] == 2

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dancu.cli.account_access import (
-    AdminKeyOption,
-    AdminTargetOption,
     NameArgument,
-    administration,
     ask,
     full_name,
     limits_of,
@@ -19,6 +16,7 @@ from dancu.cli.account_access import (
     pages,
     rows_of,
 )
+from dancu.cli.administration import AdminKeyOption, AdminTargetOption, administration
 from dancu.cli.gateway import DataDirOption
 from dancu.cli.output import JsonOption, LangOption, Language, print_card, print_json, print_table
 
@@ -141,19 +139,21 @@ def show(
     as_json: JsonOption = False,
     language: LangOption = Language.EN,
 ) -> None:
-    """Show one account with its officers and keys; a key's secret is never shown again."""
+    """Show one account with its officers, keys and bindings; a key's secret is never shown again."""
     with administration(target=target, key=key, data_dir=data_dir, language=language, as_json=as_json) as client:
         name = full_name(client, name)
         account = ask(client, "GetAccount", name=name).account
         keys = [_json(one) for one in pages(client, "ListKeys", "keys", account=name)]
         officers = [_json(one) for one in pages(client, "ListOfficers", "officers", account=name)]
+        bindings = [_json(one) for one in pages(client, "ListBindings", "bindings", account=name)]
     if as_json:
-        print_json({"account": _json(account), "keys": keys, "officers": officers})
+        print_json({"account": _json(account), "keys": keys, "officers": officers, "bindings": bindings})
         return
     print_card(rows_of(account))
     for title, entries, names in (
         ("key", keys, ("key_id", "created_at", "not_after", "revoked_at", "last_used_at")),
         ("officer", officers, ("officer_id", "status", "label", "not_after")),
+        ("binding", bindings, ("value", "kind", "label", "not_after", "last_used_at")),
     ):
         if entries:
             print_card([("", "")])

@@ -16,16 +16,9 @@ from dancu.cli.account import (
     ProceduresOption,
     RateOption,
 )
-from dancu.cli.account_access import (
-    TIMEOUT_SECONDS,
-    AdminKeyOption,
-    AdminTargetOption,
-    administration,
-    limits_of,
-    listed,
-    pages,
-)
 from dancu.cli.account_access import ask as ask_rpc
+from dancu.cli.account_access import limits_of, listed, pages
+from dancu.cli.administration import TIMEOUT_SECONDS, AdminKeyOption, AdminTargetOption, administration
 from dancu.cli.gateway import DataDirOption, KeyOption, TargetOption, gateway
 from dancu.cli.output import JsonOption, LangOption, Language, print_card, print_json, print_table
 
