@@ -80,7 +80,7 @@ class _Reloading:
         self.first = _configuration(files)
 
     def fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """What the files say now; None while nothing changed. MUST NOT raise: gRPC would print it."""
+        """What the files say now; None while nothing changed. MUST NOT raise: its cause would be lost."""
         with self._lock:
             marks = self._look()
             if marks == self._marks:
