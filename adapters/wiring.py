@@ -119,7 +119,9 @@ async def open_control(settings: Settings, *, observer: PrometheusObserver) -> A
         lane = _open_lane(stack, settings, observer=observer) if settings.redis.url else None
         core = await _open_core(stack, settings, origin=control_origin_of(settings), lane=lane, observer=observer)
         scopes = LOOKUP_SCOPES | _scopes(_other_public_methods(core, settings))
-        methods = account_methods(store=core.accounts, keys=core.keys, clock=core.clock, scopes=scopes)
+        methods = account_methods(
+            store=core.accounts, keys=core.keys, intents=core.recorder, clock=core.clock, scopes=scopes
+        )
         methods |= audit_methods(
             ledger=_ledger(core, settings),
             proofs=_proofs(settings),
@@ -185,7 +187,7 @@ async def _open_core(
 def _other_public_methods(core: _Core, settings: Settings) -> dict[str, Method]:
     """The methods of the public port that look nobody up."""
     return {
-        **account_request_methods(store=core.accounts, keys=core.keys, clock=core.clock),
+        **account_request_methods(store=core.accounts, keys=core.keys, intents=core.recorder, clock=core.clock),
         **receipt_methods(ledger=_ledger(core, settings), proofs=_proofs(settings)),
     }
 

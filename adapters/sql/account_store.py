@@ -89,6 +89,8 @@ class SqlAccountTransaction:
         self._connection = connection
         self._seal = seal
         self._clock = clock
+        self.changes = False
+        """Whether an entry was put."""
         self.moved_to: tuple[str, int] | None = None
         """Lineage and the version this change makes; None while nothing that calls can notice changed."""
 
@@ -115,6 +117,7 @@ class SqlAccountTransaction:
 
     async def put(self, entry: Any) -> None:
         """Write the entry, in place of the one of its key."""
+        self.changes = True
         mapping = MAPPINGS[type(entry)]
         same = [column == part for column, part in zip(mapping.key, entry.key, strict=True)]
         row = mapping.to_row(entry)

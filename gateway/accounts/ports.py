@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.accounts.entries import AccountEntry, E, KeyEntry, OfficerEntry, OrganisationEntry, RequestEntry
+from gateway.calls.inquiry import Inquiry
 
 
 class AccountsUnavailableError(Exception):
@@ -41,8 +43,22 @@ class AccountReader(Protocol):
         """The version of the directory: grows with every change that calls can notice."""
 
 
+class Intents(Protocol):
+    """Where it is recorded what is about to be changed."""
+
+    async def intended(self, inquiry: Inquiry, targets: Sequence[str]) -> None:
+        """Return once an intent for each target is on disk; the change MUST NOT take effect before.
+
+        Raises `UnavailableError` (AUDIT_UNAVAILABLE) where that cannot be shown.
+        """
+
+
 class AccountTransaction(AccountReader, Protocol):
     """A change: all of it takes effect when the block ends, or nothing if it raises. No other runs at the time."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether an entry was put."""
 
     async def put(self, entry: OrganisationEntry | AccountEntry | OfficerEntry | KeyEntry | RequestEntry) -> None:
         """Write the entry, in place of the one of its key if there is one."""

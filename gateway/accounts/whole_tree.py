@@ -142,7 +142,9 @@ async def _apply(change: AccountTransaction, message: Any, asker: Account) -> Re
     for one in changes:
         details = one.details() if one.action == "update" else ()
         response.changes.add(subject=str(one.after), action=one.action, details=details)
-    return Result(response, f"tree {len(changes)} {'proposed' if message.validate_only else 'changed'}")
+    if message.validate_only:
+        return Result(response, f"tree {len(changes)} proposed")
+    return Result(response, f"tree {len(changes)} changed", [str(one.after) for one in changes])
 
 
 def _guard(changes: Sequence[Change], present: Tree, wanted: Tree, asker: Account) -> None:

@@ -69,6 +69,7 @@ class MemoryTransaction:
     def __init__(self, store: MemoryAccountStore) -> None:
         self._store = store
         self._moved = False
+        self.changes = False
 
     async def get(self, kind: Any, *key: str) -> Any:
         return self._store.entries[kind].get(key)
@@ -86,6 +87,7 @@ class MemoryTransaction:
         return self._store.version_now
 
     async def put(self, entry: Any) -> None:
+        self.changes = True
         self._store.entries[type(entry)][entry.key] = entry
 
     async def moved(self) -> int:
@@ -126,16 +128,17 @@ class FakeAdministration:
         self.let_in(AccountEntry("01/quan-tri", AccountStatus.ACTIVE, asking, Limits()))
         self.let_in(AccountEntry("01/quan-tri-2", AccountStatus.ACTIVE, asking, Limits()))
         self.let_in(AccountEntry("BCA/quan-tri", AccountStatus.ACTIVE, asking, Limits()))
-        parts: Any = {"store": self.store, "keys": self.keys, "clock": self.clock}
+        recorder = Recorder(
+            journal=self.journal, tokens=Tokens(VersionedSecret(1, Secret(b"t" * 32))), clock=self.clock
+        )
+        parts: Any = {"store": self.store, "keys": self.keys, "intents": recorder, "clock": self.clock}
         self.methods = account_methods(**parts, scopes={}) | account_request_methods(**parts)
         self.pipeline = Pipeline(
             methods=self.methods,
             directory=self,
             pepper=self.keys.pepper,
             gate=memory_gate(clock=self.clock, observer=Observed()),
-            recorder=Recorder(
-                journal=self.journal, tokens=Tokens(VersionedSecret(1, Secret(b"t" * 32))), clock=self.clock
-            ),
+            recorder=recorder,
             observer=Observed(),
             log=CallLog(clock=self.clock),
             clock=self.clock,
@@ -149,6 +152,10 @@ class FakeAdministration:
         key, self._whole[entry.name] = self.keys.make(entry.name, now=self.clock.now())
         self.put(entry)
         self.put(key)
+
+    def whole(self, name: str) -> str:
+        """The whole key of one of those who ask."""
+        return self._whole[name]
 
     def key(self, key_id: str) -> ApiKey | None:
         entries = self.store.entries
