@@ -120,7 +120,12 @@ async def open_control(settings: Settings, *, observer: PrometheusObserver) -> A
         core = await _open_core(stack, settings, origin=control_origin_of(settings), lane=lane, observer=observer)
         scopes = LOOKUP_SCOPES | _scopes(_other_public_methods(core, settings))
         methods = account_methods(
-            store=core.accounts, keys=core.keys, intents=core.recorder, clock=core.clock, scopes=scopes
+            store=core.accounts,
+            keys=core.keys,
+            intents=core.recorder,
+            clock=core.clock,
+            scopes=scopes,
+            default_misses_per_hour=_default_misses(settings),
         )
         methods |= audit_methods(
             ledger=_ledger(core, settings),
@@ -167,6 +172,7 @@ async def _open_core(
         on_state=lambda up: observer.degraded("database", is_degraded=not up),
         bell=bell,
         file=SnapshotFile(settings.data_dir / "run", slot=origin, pepper=pepper),
+        default_misses_per_hour=_default_misses(settings),
     )
     await directory.start()
     stack.push_async_callback(directory.close)
@@ -243,6 +249,10 @@ def _answering(
         new_id=partial(_new_id, 12),
     )
     return Answering(pipeline, tuple(methods), core.journal)
+
+
+def _default_misses(settings: Settings) -> int | None:
+    return settings.admission.default_misses_per_hour or None
 
 
 def _token(settings: Settings) -> Secret:

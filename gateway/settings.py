@@ -74,6 +74,14 @@ class WorkerSettings(Section):
     """The faster event loop; off falls back to asyncio's own."""
 
 
+class AdmissionSettings(Section):
+    """Limits of accounts that state none."""
+
+    default_misses_per_hour: int = Field(default=1_000, ge=0, le=1_000_000_000)
+    """Citizens not found or not matching in an hour that an account may ask for where its limits say nothing of misses;
+    0: no limit. Too small stops a busy counter that mistypes; too large lets a stolen key try numbers all night."""
+
+
 class RedisSettings(Section):
     """Redis or Valkey, for the shared cache and limits."""
 
@@ -181,6 +189,7 @@ class Settings(BaseSettings):
     admin: ListenSettings = ListenSettings(port=50052)
     http: ListenSettings = ListenSettings(port=8080)
     workers: WorkerSettings = WorkerSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     redis: RedisSettings = RedisSettings()
     database: DatabaseSettings = DatabaseSettings()
     national_db: NationalDatabaseSettings = NationalDatabaseSettings()

@@ -50,12 +50,17 @@ class SqlDirectory:
         on_state: Callable[[bool], None],
         bell: RedisBell | None = None,
         file: SnapshotFile | None = None,
+        default_misses_per_hour: int | None = None,
     ) -> None:
-        """`on_state` is told whether the database answers, at every poll."""
+        """`on_state` is told whether the database answers, at every poll.
+
+        `default_misses_per_hour`: the budget of an account that says nothing of misses.
+        """
         self._engine = engine
         self._on_state = on_state
         self._bell = bell
         self._file = file
+        self._default_misses_per_hour = default_misses_per_hour
         self._keys: dict[str, ApiKey] = {}
         self._lineage = ""
         self._version = -1
@@ -180,18 +185,23 @@ class SqlDirectory:
             await self._bell.ring(self._lineage, self._version)
 
     def _take(self, known: Known) -> None:
-        self._keys = keys_of(known)
+        self._keys = keys_of(known, default_misses_per_hour=self._default_misses_per_hour)
         self._lineage, self._version = known.lineage, known.version
 
 
-def keys_of(known: Known) -> dict[str, ApiKey]:
+def keys_of(known: Known, *, default_misses_per_hour: int | None = None) -> dict[str, ApiKey]:
     """Every key with its account, by identifier."""
     at = {entry.code: entry for entry in known.organisations}
     of_account: dict[str, list[OfficerEntry]] = {}
     for officer in known.officers:
         of_account.setdefault(officer.account, []).append(officer)
     opened = {
-        entry.name: account_of(at[entry.organisation], entry, of_account.get(entry.name, ()))
+        entry.name: account_of(
+            at[entry.organisation],
+            entry,
+            of_account.get(entry.name, ()),
+            default_misses_per_hour=default_misses_per_hour,
+        )
         for entry in known.accounts
         if entry.organisation in at
     }

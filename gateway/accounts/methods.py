@@ -18,15 +18,24 @@ from gateway.ports import Clock
 
 
 def account_methods(
-    *, store: AccountStore, keys: KeyMaker, intents: Intents, clock: Clock, scopes: Mapping[str, str]
+    *,
+    store: AccountStore,
+    keys: KeyMaker,
+    intents: Intents,
+    clock: Clock,
+    scopes: Mapping[str, str],
+    default_misses_per_hour: int | None = None,
 ) -> dict[str, Method]:
-    """`AccountService`, for the admin port. `scopes`: of the public methods, by full name, for `ExplainAccess`."""
+    """`AccountService`, for the admin port.
+
+    `scopes` of the public methods, by full name, and `default_misses_per_hour` are for `ExplainAccess`.
+    """
     desk = Desk(store=store, intents=intents, clock=clock)
     methods = [
         *Management(desk=desk, keys=keys, clock=clock).methods(),
         *Credentials(desk=desk, keys=keys, clock=clock).methods(),
         *Deciding(desk=desk, clock=clock).methods(),
-        *WholeTree(desk=desk, clock=clock, scopes=scopes).methods(),
+        *WholeTree(desk=desk, clock=clock, scopes=scopes, default_misses_per_hour=default_misses_per_hour).methods(),
     ]
     return {method.name: method for method in methods}
 

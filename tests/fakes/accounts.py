@@ -132,7 +132,9 @@ class FakeAdministration:
             journal=self.journal, tokens=Tokens(VersionedSecret(1, Secret(b"t" * 32))), clock=self.clock
         )
         parts: Any = {"store": self.store, "keys": self.keys, "intents": recorder, "clock": self.clock}
-        self.methods = account_methods(**parts, scopes={}) | account_request_methods(**parts)
+        self.methods = account_methods(**parts, scopes={}, default_misses_per_hour=1000) | account_request_methods(
+            **parts
+        )
         self.pipeline = Pipeline(
             methods=self.methods,
             directory=self,

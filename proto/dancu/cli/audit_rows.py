@@ -33,7 +33,10 @@ COLUMNS = (
         "target",
     ),
 )
-"""`outcome` is "OK", the reason of the refusal, or "INTENT" (what became of it follows); `source` national_db, cache, stale_cache or none; tokens are hex."""
+"""`outcome` is "OK", the reason of the refusal, or "INTENT" (of a change; what became of it follows).
+
+`source` is national_db, cache, stale_cache or none; tokens are hex.
+"""
 
 LIST_COLUMNS = {
     Language.EN: ("TIME", "ACCOUNT", "OFFICER", "METHOD", "PROCEDURE", "OUTCOME", "SOURCE", "FIELDS", "RECEIPT"),

@@ -26,33 +26,33 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x61ncu/account/v1/account.proto\x12\x10\x64\x61ncu.account.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x01\n\x06Limits\x12\x11\n\x04rate\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x12\n\x05\x62urst\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x12\n\x05\x64\x61ily\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x16\n\tin_flight\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x1c\n\x0fmisses_per_hour\x18\x05 \x01(\rH\x04\x88\x01\x01\x42\x07\n\x05_rateB\x08\n\x06_burstB\x08\n\x06_dailyB\x0c\n\n_in_flightB\x12\n\x10_misses_per_hour\"\xe4\x02\n\x06Policy\x12\x0f\n\x07methods\x18\x01 \x03(\t\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\x12\x12\n\nprocedures\x18\x03 \x03(\t\x12\x10\n\x08networks\x18\x04 \x03(\t\x12\x18\n\x10officer_required\x18\x05 \x01(\x08\x12\x16\n\x0eidentity_check\x18\x06 \x01(\x08\x12\x34\n\x11staleness_ceiling\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0estale_if_error\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x12\x63onfidential_until\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0eofficer_limits\x18\n \x01(\x0b\x32\x18.dancu.account.v1.Limits\x12\x0e\n\x06shadow\x18\x0b \x01(\x08\"\xb0\x01\n\x0cOrganisation\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x30\n\x04kind\x18\x03 \x01(\x0e\x32\".dancu.account.v1.OrganisationKind\x12(\n\x06status\x18\x04 \x01(\x0e\x32\x18.dancu.account.v1.Status\x12(\n\x06limits\x18\x05 \x01(\x0b\x32\x18.dancu.account.v1.Limits\"\xfe\x01\n\x07\x41\x63\x63ount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x06status\x18\x02 \x01(\x0e\x32\x18.dancu.account.v1.Status\x12(\n\x06policy\x18\x03 \x01(\x0b\x32\x18.dancu.account.v1.Policy\x12(\n\x06limits\x18\x04 \x01(\x0b\x32\x18.dancu.account.v1.Limits\x12\x0c\n\x04test\x18\x05 \x01(\x08\x12\x12\n\nadmin_role\x18\x06 \x01(\t\x12-\n\tnot_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0epolicy_version\x18\x08 \x01(\x03\"\xc0\x01\n\x07Officer\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x12\n\nofficer_id\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12(\n\x06status\x18\x04 \x01(\x0e\x32\x18.dancu.account.v1.Status\x12(\n\x06limits\x18\x05 \x01(\x0b\x32\x18.dancu.account.v1.Limits\x12-\n\tnot_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe7\x01\n\x03Key\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe2\x02\n\x0e\x41\x63\x63ountRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0corganisation\x18\x02 \x01(\t\x12\r\n\x05\x61sker\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12(\n\x06policy\x18\x05 \x01(\x0b\x32\x18.dancu.account.v1.Policy\x12(\n\x06limits\x18\x06 \x01(\x0b\x32\x18.dancu.account.v1.Limits\x12\x15\n\rjustification\x18\x07 \x01(\t\x12\x34\n\x05state\x18\x08 \x01(\x0e\x32%.dancu.account.v1.AccountRequestState\x12\x10\n\x08\x64\x65\x63ision\x18\t \x01(\t\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndecided_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9e\x01\n\x0b\x41\x63\x63ountTree\x12\x35\n\rorganisations\x18\x01 \x03(\x0b\x32\x1e.dancu.account.v1.Organisation\x12+\n\x08\x61\x63\x63ounts\x18\x02 \x03(\x0b\x32\x19.dancu.account.v1.Account\x12+\n\x08officers\x18\x03 \x03(\x0b\x32\x19.dancu.account.v1.Officer*I\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x11\n\rSTATUS_ACTIVE\x10\x01\x12\x14\n\x10STATUS_SUSPENDED\x10\x02*\x92\x01\n\x10OrganisationKind\x12!\n\x1dORGANISATION_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1aORGANISATION_KIND_MINISTRY\x10\x01\x12\x1e\n\x1aORGANISATION_KIND_PROVINCE\x10\x02\x12\x1b\n\x17ORGANISATION_KIND_OTHER\x10\x03*\xa7\x01\n\x13\x41\x63\x63ountRequestState\x12%\n!ACCOUNT_REQUEST_STATE_UNSPECIFIED\x10\x00\x12!\n\x1d\x41\x43\x43OUNT_REQUEST_STATE_PENDING\x10\x01\x12\"\n\x1e\x41\x43\x43OUNT_REQUEST_STATE_APPROVED\x10\x02\x12\"\n\x1e\x41\x43\x43OUNT_REQUEST_STATE_REJECTED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x61ncu/account/v1/account.proto\x12\x10\x64\x61ncu.account.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x01\n\x06Limits\x12\x11\n\x04rate\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x12\n\x05\x62urst\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x12\n\x05\x64\x61ily\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x16\n\tin_flight\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x1c\n\x0fmisses_per_hour\x18\x05 \x01(\rH\x04\x88\x01\x01\x12\x18\n\x10misses_unlimited\x18\x06 \x01(\x08\x42\x07\n\x05_rateB\x08\n\x06_burstB\x08\n\x06_dailyB\x0c\n\n_in_flightB\x12\n\x10_misses_per_hour\"\xe4\x02\n\x06Policy\x12\x0f\n\x07methods\x18\x01 \x03(\t\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\x12\x12\n\nprocedures\x18\x03 \x03(\t\x12\x10\n\x08networks\x18\x04 \x03(\t\x12\x18\n\x10officer_required\x18\x05 \x01(\x08\x12\x16\n\x0eidentity_check\x18\x06 \x01(\x08\x12\x34\n\x11staleness_ceiling\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0estale_if_error\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x12\x63onfidential_until\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0eofficer_limits\x18\n \x01(\x0b\x32\x18.dancu.account.v1.Limits\x12\x0e\n\x06shadow\x18\x0b \x01(\x08\"\xb0\x01\n\x0cOrganisation\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x30\n\x04kind\x18\x03 \x01(\x0e\x32\".dancu.account.v1.OrganisationKind\x12(\n\x06status\x18\x04 \x01(\x0e\x32\x18.dancu.account.v1.Status\x12(\n\x06limits\x18\x05 \x01(\x0b\x32\x18.dancu.account.v1.Limits\"\xfe\x01\n\x07\x41\x63\x63ount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x06status\x18\x02 \x01(\x0e\x32\x18.dancu.account.v1.Status\x12(\n\x06policy\x18\x03 \x01(\x0b\x32\x18.dancu.account.v1.Policy\x12(\n\x06limits\x18\x04 \x01(\x0b\x32\x18.dancu.account.v1.Limits\x12\x0c\n\x04test\x18\x05 \x01(\x08\x12\x12\n\nadmin_role\x18\x06 \x01(\t\x12-\n\tnot_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0epolicy_version\x18\x08 \x01(\x03\"\xc0\x01\n\x07Officer\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x12\n\nofficer_id\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12(\n\x06status\x18\x04 \x01(\x0e\x32\x18.dancu.account.v1.Status\x12(\n\x06limits\x18\x05 \x01(\x0b\x32\x18.dancu.account.v1.Limits\x12-\n\tnot_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe7\x01\n\x03Key\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe2\x02\n\x0e\x41\x63\x63ountRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0corganisation\x18\x02 \x01(\t\x12\r\n\x05\x61sker\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12(\n\x06policy\x18\x05 \x01(\x0b\x32\x18.dancu.account.v1.Policy\x12(\n\x06limits\x18\x06 \x01(\x0b\x32\x18.dancu.account.v1.Limits\x12\x15\n\rjustification\x18\x07 \x01(\t\x12\x34\n\x05state\x18\x08 \x01(\x0e\x32%.dancu.account.v1.AccountRequestState\x12\x10\n\x08\x64\x65\x63ision\x18\t \x01(\t\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndecided_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9e\x01\n\x0b\x41\x63\x63ountTree\x12\x35\n\rorganisations\x18\x01 \x03(\x0b\x32\x1e.dancu.account.v1.Organisation\x12+\n\x08\x61\x63\x63ounts\x18\x02 \x03(\x0b\x32\x19.dancu.account.v1.Account\x12+\n\x08officers\x18\x03 \x03(\x0b\x32\x19.dancu.account.v1.Officer*I\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x11\n\rSTATUS_ACTIVE\x10\x01\x12\x14\n\x10STATUS_SUSPENDED\x10\x02*\x92\x01\n\x10OrganisationKind\x12!\n\x1dORGANISATION_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1aORGANISATION_KIND_MINISTRY\x10\x01\x12\x1e\n\x1aORGANISATION_KIND_PROVINCE\x10\x02\x12\x1b\n\x17ORGANISATION_KIND_OTHER\x10\x03*\xa7\x01\n\x13\x41\x63\x63ountRequestState\x12%\n!ACCOUNT_REQUEST_STATE_UNSPECIFIED\x10\x00\x12!\n\x1d\x41\x43\x43OUNT_REQUEST_STATE_PENDING\x10\x01\x12\"\n\x1e\x41\x43\x43OUNT_REQUEST_STATE_APPROVED\x10\x02\x12\"\n\x1e\x41\x43\x43OUNT_REQUEST_STATE_REJECTED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dancu.account.v1.account_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATUS']._serialized_start=2046
-  _globals['_STATUS']._serialized_end=2119
-  _globals['_ORGANISATIONKIND']._serialized_start=2122
-  _globals['_ORGANISATIONKIND']._serialized_end=2268
-  _globals['_ACCOUNTREQUESTSTATE']._serialized_start=2271
-  _globals['_ACCOUNTREQUESTSTATE']._serialized_end=2438
+  _globals['_STATUS']._serialized_start=2072
+  _globals['_STATUS']._serialized_end=2145
+  _globals['_ORGANISATIONKIND']._serialized_start=2148
+  _globals['_ORGANISATIONKIND']._serialized_end=2294
+  _globals['_ACCOUNTREQUESTSTATE']._serialized_start=2297
+  _globals['_ACCOUNTREQUESTSTATE']._serialized_end=2464
   _globals['_LIMITS']._serialized_start=118
-  _globals['_LIMITS']._serialized_end=302
-  _globals['_POLICY']._serialized_start=305
-  _globals['_POLICY']._serialized_end=661
-  _globals['_ORGANISATION']._serialized_start=664
-  _globals['_ORGANISATION']._serialized_end=840
-  _globals['_ACCOUNT']._serialized_start=843
-  _globals['_ACCOUNT']._serialized_end=1097
-  _globals['_OFFICER']._serialized_start=1100
-  _globals['_OFFICER']._serialized_end=1292
-  _globals['_KEY']._serialized_start=1295
-  _globals['_KEY']._serialized_end=1526
-  _globals['_ACCOUNTREQUEST']._serialized_start=1529
-  _globals['_ACCOUNTREQUEST']._serialized_end=1883
-  _globals['_ACCOUNTTREE']._serialized_start=1886
-  _globals['_ACCOUNTTREE']._serialized_end=2044
+  _globals['_LIMITS']._serialized_end=328
+  _globals['_POLICY']._serialized_start=331
+  _globals['_POLICY']._serialized_end=687
+  _globals['_ORGANISATION']._serialized_start=690
+  _globals['_ORGANISATION']._serialized_end=866
+  _globals['_ACCOUNT']._serialized_start=869
+  _globals['_ACCOUNT']._serialized_end=1123
+  _globals['_OFFICER']._serialized_start=1126
+  _globals['_OFFICER']._serialized_end=1318
+  _globals['_KEY']._serialized_start=1321
+  _globals['_KEY']._serialized_end=1552
+  _globals['_ACCOUNTREQUEST']._serialized_start=1555
+  _globals['_ACCOUNTREQUEST']._serialized_end=1909
+  _globals['_ACCOUNTTREE']._serialized_start=1912
+  _globals['_ACCOUNTTREE']._serialized_end=2070
 # @@protoc_insertion_point(module_scope)
