@@ -33,6 +33,7 @@ from adapters.secret_files import ACCOUNT_SEAL, API_KEY_PEPPER, CACHE_NAME, CACH
 from adapters.sql.account_store import SqlAccountStore
 from adapters.sql.directory import SqlDirectory
 from adapters.sql.engine import open_engine
+from adapters.sql.migrate import require_schema
 from gateway.accounts.keys import KeyMaker
 from gateway.accounts.methods import account_methods, account_request_methods
 from gateway.audit.methods import audit_methods, receipt_methods
@@ -86,7 +87,8 @@ def control_origin_of(settings: Settings) -> str:
 async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObserver) -> AsyncIterator[Answering]:
     """The public port's side, closed in reverse order: callers first, the journal last.
 
-    Raises what makes a start impossible: `SecretMissingError`, `JournalError`, `SQLAlchemyError`, `OSError`.
+    Raises what makes a start impossible: `SchemaError`, `SecretMissingError`, `JournalError`,
+    `DirectoryUnavailableError`, `OSError`.
     """
     async with AsyncExitStack() as stack:
         lane = _open_lane(stack, settings, observer=observer)
@@ -165,6 +167,8 @@ async def _open_core(
     stack.push_async_callback(journal.close)
     engine = open_engine(settings.database.url, data_dir=settings.data_dir)
     stack.push_async_callback(engine.dispose)
+    # Before the secrets: on a bare directory it is the step that is missing first.
+    await require_schema(engine)
     pepper = key_ring(settings.data_dir, API_KEY_PEPPER).current().secret
     bell = None if lane is None else RedisBell(lane)
     directory = SqlDirectory(
