@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -46,6 +47,7 @@ class MemoryAccountStore:
         self.answers: dict[tuple[str, str], tuple[FirstAnswer, float]] = {}
         self.version_now = 1
         self.gone = False
+        self._one_at_a_time = asyncio.Lock()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[MemoryTransaction]:
@@ -57,12 +59,13 @@ class MemoryAccountStore:
     async def change(self) -> AsyncIterator[MemoryTransaction]:
         if self.gone:
             raise AccountsUnavailableError("gone")
-        before = copy.deepcopy((self.entries, self.answers, self.version_now))
-        try:
-            yield MemoryTransaction(self)
-        except BaseException:
-            self.entries, self.answers, self.version_now = before
-            raise
+        async with self._one_at_a_time:
+            before = copy.deepcopy((self.entries, self.answers, self.version_now))
+            try:
+                yield MemoryTransaction(self)
+            except BaseException:
+                self.entries, self.answers, self.version_now = before
+                raise
 
 
 class MemoryTransaction:
