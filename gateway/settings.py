@@ -85,7 +85,7 @@ class AdmissionSettings(Section):
 class RedisSettings(Section):
     """Redis or Valkey, for the shared cache and limits."""
 
-    url: str = ""
+    url: str = Field(default="", repr=False)
     """`redis:`, `rediss:`, `unix://…`. Empty: the embedded Valkey of `dancu up`."""
     timeout_seconds: float = Field(default=0.25, gt=0, le=5)
     """After this an answer is not waited for and the gateway goes on without. Too small makes a busy one look dead."""
@@ -96,7 +96,7 @@ class RedisSettings(Section):
 class DatabaseSettings(Section):
     """The ledger and the accounts, in SQL."""
 
-    url: str = ""
+    url: str = Field(default="", repr=False)
     """SQLAlchemy address such as `postgresql+asyncpg://…`. Empty: `ledger.sqlite` in the data directory."""
 
 

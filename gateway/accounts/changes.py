@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
@@ -46,7 +46,7 @@ READERS = frozenset({"viewer", *CHANGERS})
 class Result:
     """What a method answers, and what it concerned."""
 
-    response: Message
+    response: Message = field(repr=False)
     target: str = ""
     further: Sequence[str] = ()
     """What else it concerned, where one call changes several entries."""

@@ -128,7 +128,7 @@ class ApiKey:
     """A way in: an identifier, the keyed hash of the secret, and the account it opens. The secret is not kept."""
 
     key_id: str
-    secret_hash: bytes
+    secret_hash: bytes = field(repr=False)
     """HMAC-SHA256 of the secret under the pepper."""
     account: Account
     not_after: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.accounts.entries import AccountEntry, E, KeyEntry, OfficerEntry, OrganisationEntry, RequestEntry
@@ -21,9 +21,9 @@ class FirstAnswer:
 
     digest: bytes
     """Of method and body."""
-    answer: bytes
+    answer: bytes = field(repr=False)
     """The serialised response without any secret."""
-    secret_answer: bytes | None
+    secret_answer: bytes | None = field(repr=False)
     """The same with the secret, as long as it may be shown again."""
 
 

@@ -55,6 +55,13 @@ def check_personal_number(digits: str, *, field: str, allow_test: bool, this_yea
     return found
 
 
+def reads_as_personal_number(text: str) -> bool:
+    """Whether a text is just what a personal number looks like: 12 digits, those of a province or of tests first."""
+    if len(text) != 12 or not _DIGITS.issuperset(text):
+        return False
+    return text[:3] in TEST_PREFIXES or province_of_prefix(text[:3]) is not None
+
+
 def check_legacy_number(digits: str, *, field: str) -> list[Violation]:
     """What is wrong with a legacy number; empty when it can be one."""
     if len(digits) != 9 or not _DIGITS.issuperset(digits):
