@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from gateway.calls.inquiry import Inquiry, Method
-from gateway.citizens.numbers import reads_as_personal_number
+from gateway.citizens.numbers import reads_as_number
 from gateway.model import Call
 from gateway.ports import Clock
 
@@ -24,7 +24,7 @@ def identify(call: Call, method: Method, *, clock: Clock, new_id: Callable[[], s
     return Inquiry(
         call=call,
         method=method,
-        request_id=stated if REQUEST_ID.fullmatch(stated) and not reads_as_personal_number(stated) else new_id(),
+        request_id=stated if REQUEST_ID.fullmatch(stated) and not reads_as_number(stated) else new_id(),
         trace_id=bytes.fromhex(traceparent[1]) if traceparent else b"",
         arrived=clock.now(),
         started=clock.monotonic(),
