@@ -86,6 +86,7 @@ def _values(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
 def _value(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
     kind = field.cpp_type
     if kind == FieldDescriptor.CPPTYPE_MESSAGE:
+        assert field.message_type is not None
         return messages(field.message_type, depth=depth - 1)
     if kind == FieldDescriptor.CPPTYPE_STRING:
         if field.type == FieldDescriptor.TYPE_BYTES:

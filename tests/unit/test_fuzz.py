@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pool import Default
+from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +36,7 @@ def request_of(name: str) -> Descriptor:
 @cache
 def methods() -> dict[str, str]:
     """Every method there is, with who serves it."""
-    desks = {"public": FakeGateway(), "accounts": FakeAdministration(), "audit": FakeAudit()}
+    desks: dict[str, Any] = {"public": FakeGateway(), "accounts": FakeAdministration(), "audit": FakeAudit()}
     return {name: desk for desk, made in desks.items() for name in made.methods}
 
 
@@ -86,7 +87,7 @@ def _without_what_callers_state(gateway: FakeGateway) -> list[bytes]:
     records = gateway.records
     for record in records:
         for name in ("officer", "dossier", "procedure", "legal_basis"):
-            record.ClearField(name)  # type: ignore[arg-type]
+            record.ClearField(name)
     return [record.SerializeToString() for record in records]
 
 
@@ -152,17 +153,13 @@ async def test_no_page_token_breaks_a_list(token: str, size: int) -> None:
     authorization = headers(authorization=f"Bearer {office.whole('BCA/viewer')}")
     for rpc in ("ListAccounts", "ListOfficers", "ListRequests"):
         name = f"{SERVICE}/{rpc}"
-        request = _request(name, page_token=token, page_size=size)
-        await must_be_told(
-            lambda name=name, request=request: office.pipeline(Call(name, request, authorization, "", None))
-        )
+        call = Call(name, _request(name, page_token=token, page_size=size), authorization, "", None)
+        await must_be_told(partial(office.pipeline, call))
     request = _request("dancu.audit.v1.AuditService/ListAuditRecords", page_token=token, page_size=size)
     await must_be_told(lambda: audit.send("ListAuditRecords", request))
 
 
 def _request(name: str, **fields: Any) -> bytes:
-    from google.protobuf.message_factory import GetMessageClass
-
     return GetMessageClass(request_of(name))(**fields).SerializeToString()
 
 
