@@ -34,6 +34,7 @@ from adapters.secret_files import ACCOUNT_SEAL, API_KEY_PEPPER, CACHE_NAME, CACH
 from adapters.sql.account_store import SqlAccountStore
 from adapters.sql.directory import SqlDirectory
 from adapters.sql.engine import open_engine
+from adapters.sql.migrate import require_schema
 from gateway.accounts.failed_logins import FailedLogins
 from gateway.accounts.keys import KeyMaker
 from gateway.accounts.methods import account_methods, account_request_methods
@@ -90,7 +91,8 @@ def control_origin_of(settings: Settings) -> str:
 async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObserver) -> AsyncIterator[Answering]:
     """The public port's side, closed in reverse order: callers first, the journal last.
 
-    Raises what makes a start impossible: `SecretMissingError`, `JournalError`, `SQLAlchemyError`, `OSError`.
+    Raises what makes a start impossible: `SchemaError`, `SecretMissingError`, `JournalError`,
+    `DirectoryUnavailableError`, `OSError`.
     """
     async with AsyncExitStack() as stack:
         lane = _open_lane(stack, settings, observer=observer)
@@ -125,7 +127,14 @@ async def open_control(settings: Settings, *, observer: PrometheusObserver) -> A
         lane = _open_lane(stack, settings, observer=observer) if settings.redis.url else None
         core = await _open_core(stack, settings, origin=control_origin_of(settings), lane=lane, observer=observer)
         scopes = LOOKUP_SCOPES | _scopes(_other_public_methods(core, settings))
-        methods = account_methods(store=core.accounts, keys=core.keys, clock=core.clock, scopes=scopes)
+        methods = account_methods(
+            store=core.accounts,
+            keys=core.keys,
+            intents=core.recorder,
+            clock=core.clock,
+            scopes=scopes,
+            default_misses_per_hour=_default_misses(settings),
+        )
         methods |= audit_methods(
             ledger=_ledger(core, settings),
             proofs=_proofs(settings),
@@ -165,6 +174,8 @@ async def _open_core(
     stack.push_async_callback(journal.close)
     engine = open_engine(settings.database.url, data_dir=settings.data_dir)
     stack.push_async_callback(engine.dispose)
+    # Before the secrets: on a bare directory it is the step that is missing first.
+    await require_schema(engine)
     pepper = key_ring(settings.data_dir, API_KEY_PEPPER).current().secret
     bell = None if lane is None else RedisBell(lane)
     directory = SqlDirectory(
@@ -172,6 +183,7 @@ async def _open_core(
         on_state=lambda up: observer.degraded("database", is_degraded=not up),
         bell=bell,
         file=SnapshotFile(settings.data_dir / "run", slot=origin, pepper=pepper),
+        default_misses_per_hour=_default_misses(settings),
     )
     await directory.start()
     stack.push_async_callback(directory.close)
@@ -192,7 +204,7 @@ async def _open_core(
 def _other_public_methods(core: _Core, settings: Settings) -> dict[str, Method]:
     """The methods of the public port that look nobody up."""
     return {
-        **account_request_methods(store=core.accounts, keys=core.keys, clock=core.clock),
+        **account_request_methods(store=core.accounts, keys=core.keys, intents=core.recorder, clock=core.clock),
         **receipt_methods(ledger=_ledger(core, settings), proofs=_proofs(settings)),
     }
 
@@ -253,6 +265,10 @@ def _answering(
         new_id=RandomIds(),
     )
     return Answering(pipeline, tuple(methods), core.journal)
+
+
+def _default_misses(settings: Settings) -> int | None:
+    return settings.admission.default_misses_per_hour or None
 
 
 def _token(settings: Settings) -> Secret:

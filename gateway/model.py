@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dancu.citizen.v1 import citizen_pb2
 
@@ -33,9 +33,9 @@ class Call:
 
     method: str
     """Full method without the leading slash: `dancu.citizen.v1.CitizenService/LookupCitizen`."""
-    request: bytes
+    request: bytes = field(repr=False)
     """The serialised request message, as received."""
-    metadata: Mapping[str, str]
+    metadata: Mapping[str, str] = field(repr=False)
     """ASCII request metadata; names are lower case; the last of a repeated name."""
     peer: str
     """Network address of the caller without the port; empty for a unix socket."""
@@ -49,7 +49,7 @@ class Call:
 class Reply:
     """What a transport sends back."""
 
-    response: bytes
+    response: bytes = field(repr=False)
     trailing: tuple[tuple[str, str], ...]
 
 

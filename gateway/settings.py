@@ -70,10 +70,18 @@ class WorkerSettings(Section):
     """The faster event loop; off falls back to asyncio's own."""
 
 
+class AdmissionSettings(Section):
+    """Limits of accounts that state none."""
+
+    default_misses_per_hour: int = Field(default=1_000, ge=0, le=1_000_000_000)
+    """Citizens not found or not matching in an hour that an account may ask for where its limits say nothing of misses;
+    0: no limit. Too small stops a busy counter that mistypes; too large lets a stolen key try numbers all night."""
+
+
 class RedisSettings(Section):
     """Redis or Valkey, for the shared cache and limits."""
 
-    url: str = ""
+    url: str = Field(default="", repr=False)
     """`redis:`, `rediss:`, `unix://…`. Empty: the embedded Valkey of `dancu up`."""
     timeout_seconds: float = Field(default=0.25, gt=0, le=5)
     """After this an answer is not waited for and the gateway goes on without. Too small makes a busy one look dead."""
@@ -84,7 +92,7 @@ class RedisSettings(Section):
 class DatabaseSettings(Section):
     """The ledger and the accounts, in SQL."""
 
-    url: str = ""
+    url: str = Field(default="", repr=False)
     """SQLAlchemy address such as `postgresql+asyncpg://…`. Empty: `ledger.sqlite` in the data directory."""
 
 
@@ -217,6 +225,7 @@ class Settings(BaseSettings):
     login: LoginSettings = LoginSettings()
     oauth: OauthSettings = OauthSettings()
     workers: WorkerSettings = WorkerSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     redis: RedisSettings = RedisSettings()
     database: DatabaseSettings = DatabaseSettings()
     national_db: NationalDatabaseSettings = NationalDatabaseSettings()

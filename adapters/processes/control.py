@@ -23,6 +23,8 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from adapters import metrics
+from adapters.installation import prepare_control
+from adapters.journal.errors import JournalError
 from adapters.ledger.machine_lock import MachineHeldError, hold_machine
 from adapters.logs import configure_logs
 from adapters.processes.addresses import listening, reachable
@@ -32,6 +34,9 @@ from adapters.processes.evidence import looking_after_evidence
 from adapters.processes.memory import settle
 from adapters.processes.notify import notify
 from adapters.processes.ports import open_port, tls_files
+from adapters.secret_files import SecretMissingError
+from adapters.sql.directory import DirectoryUnavailableError
+from adapters.sql.migrate import SchemaError
 from adapters.tls_files import TlsFilesError
 from adapters.wiring import Answering, open_control
 from gateway.settings import Settings, SettingsError, load_settings
@@ -74,7 +79,15 @@ def main() -> int:
             # Before anything creates a metric: the files carry the process's name, so a restarted one goes on counting.
             metrics.configure(PROCESS_NAME, settings.data_dir / "run" / "metrics")
             asyncio.run(_serve(settings))
-    except (PortUnavailableError, MachineHeldError, TlsFilesError) as error:
+    except (
+        PortUnavailableError,
+        MachineHeldError,
+        TlsFilesError,
+        SchemaError,
+        SecretMissingError,
+        DirectoryUnavailableError,
+        JournalError,
+    ) as error:
         log.error("control_failed", cause=str(error))  # noqa: TRY400  the text says it all
         return 1
     return 0
@@ -92,6 +105,7 @@ async def _serve(settings: Settings) -> None:
     log = structlog.get_logger("dancu.control")
     async with AsyncExitStack() as stack:
         await _open_http(settings, stack)
+        await prepare_control(settings)
         # Left last: what the administrators' port records at the end is still taken in.
         await stack.enter_async_context(looking_after_evidence(settings))
         healthy = HealthServicer()

@@ -50,12 +50,17 @@ class SqlDirectory:
         on_state: Callable[[bool], None],
         bell: RedisBell | None = None,
         file: SnapshotFile | None = None,
+        default_misses_per_hour: int | None = None,
     ) -> None:
-        """`on_state` is told whether the database answers, at every poll."""
+        """`on_state` is told whether the database answers, at every poll.
+
+        `default_misses_per_hour`: the budget of an account that says nothing of misses.
+        """
         self._engine = engine
         self._on_state = on_state
         self._bell = bell
         self._file = file
+        self._default_misses_per_hour = default_misses_per_hour
         self._keys: dict[str, ApiKey] = {}
         self._bindings: dict[str, Binding] = {}
         self._lineage = ""
@@ -183,7 +188,7 @@ class SqlDirectory:
             await self._bell.ring(self._lineage, self._version)
 
     def _take(self, known: Known) -> None:
-        opened = _accounts_of(known)
+        opened = _accounts_of(known, default_misses_per_hour=self._default_misses_per_hour)
         self._keys = {
             key.key_id: ApiKey(key.key_id, key.secret_hash, opened[key.account], key.not_after)
             for key in known.keys
@@ -197,14 +202,19 @@ class SqlDirectory:
         self._lineage, self._version = known.lineage, known.version
 
 
-def _accounts_of(known: Known) -> dict[str, Account]:
+def _accounts_of(known: Known, *, default_misses_per_hour: int | None) -> dict[str, Account]:
     """Every account as calls see it, by name."""
     at = {entry.code: entry for entry in known.organisations}
     of_account: dict[str, list[OfficerEntry]] = {}
     for officer in known.officers:
         of_account.setdefault(officer.account, []).append(officer)
     return {
-        entry.name: account_of(at[entry.organisation], entry, of_account.get(entry.name, ()))
+        entry.name: account_of(
+            at[entry.organisation],
+            entry,
+            of_account.get(entry.name, ()),
+            default_misses_per_hour=default_misses_per_hour,
+        )
         for entry in known.accounts
         if entry.organisation in at
     }

@@ -135,6 +135,10 @@ def check_limits(message: pb.Limits, *, at: str, name: str = "limits") -> list[V
     ]
     if message.HasField("burst") and not message.HasField("rate"):
         found.append(Violation(f"{at}.{name}.burst", "needs a rate", "phải đi kèm rate"))
+    if message.misses_unlimited and message.HasField("misses_per_hour"):
+        found.append(
+            Violation(f"{at}.{name}.misses_unlimited", "excludes misses_per_hour", "không đi cùng misses_per_hour")
+        )
     return found
 
 

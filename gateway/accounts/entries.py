@@ -6,7 +6,7 @@ Immutable. A worker's view of them, compiled for calls, is `gateway.accounts.mod
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from gateway.accounts.model import AccountStatus, BindingKind, Limits, Policy, binding_name
@@ -134,7 +134,7 @@ class KeyEntry:
 
     key_id: str
     account: str
-    secret_hash: bytes
+    secret_hash: bytes = field(repr=False)
     created_at: int
     not_after: int | None = None
     revoked_at: int | None = None

@@ -35,7 +35,11 @@ class Limits:
     in_flight: int | None = None
     """Calls under way at the same moment."""
     misses_per_hour: int | None = None
-    """Citizens not found or not matching that may be asked for; above that the caller is suspected of enumeration."""
+    """Citizens not found or not matching that may be asked for; above that the caller is suspected of enumeration.
+
+    None at an account means the gateway's own budget, until `gateway.accounts.snapshot` has put it in."""
+    misses_unlimited: bool = False
+    """States that there is no budget of misses here. Excludes `misses_per_hour`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ class ApiKey:
     """A way in: an identifier, the keyed hash of the secret, and the account it opens. The secret is not kept."""
 
     key_id: str
-    secret_hash: bytes
+    secret_hash: bytes = field(repr=False)
     """HMAC-SHA256 of the secret under the pepper."""
     account: Account
     not_after: float | None = None

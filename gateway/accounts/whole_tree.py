@@ -37,11 +37,17 @@ from gateway.ports import Clock
 class WholeTree:
     """The tree as one statement."""
 
-    def __init__(self, *, desk: Desk, clock: Clock, scopes: Mapping[str, str]) -> None:
-        """`scopes`: by full method, for those who ask about a method by its name."""
+    def __init__(
+        self, *, desk: Desk, clock: Clock, scopes: Mapping[str, str], default_misses_per_hour: int | None
+    ) -> None:
+        """`scopes`: by full method, for those who ask about a method by its name.
+
+        `default_misses_per_hour`: the budget of an account that says nothing of misses, as calls know it.
+        """
         self._desk = desk
         self._clock = clock
         self._scopes = scopes
+        self._default_misses_per_hour = default_misses_per_hour
 
     def methods(self) -> Iterator[Method]:
         """Three."""
@@ -64,7 +70,12 @@ class WholeTree:
     async def _explain(self, reader: AccountReader, message: Any, _asker: Account) -> Result:
         entry: AccountEntry = found(await reader.get(AccountEntry, message.account), "account")
         organisation = found(await reader.get(OrganisationEntry, entry.organisation), "organisation")
-        account = account_of(organisation, entry, await reader.page(OfficerEntry, account=entry.name))
+        account = account_of(
+            organisation,
+            entry,
+            await reader.page(OfficerEntry, account=entry.name),
+            default_misses_per_hour=self._default_misses_per_hour,
+        )
         verdicts = explain(
             account,
             self._scopes.get(message.method, message.method),
@@ -116,7 +127,9 @@ class WholeTree:
         for one in changes:
             details = one.details() if one.action == "update" else ()
             response.changes.add(subject=str(one.after), action=one.action, details=details)
-        return Result(response, f"tree {len(changes)} {'proposed' if message.validate_only else 'changed'}")
+        if message.validate_only:
+            return Result(response, f"tree {len(changes)} proposed")
+        return Result(response, f"tree {len(changes)} changed", [str(one.after) for one in changes])
 
 
 async def present_tree(reader: AccountReader) -> Tree:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Question:
     """A parsed and valid request, as far as the steps between parsing and handling need it."""
 
-    message: Message
+    message: Message = field(repr=False)
     subjects: tuple[CitizenNumber, ...]
     """The citizens asked for, in order."""
     fields: tuple[str, ...]
@@ -49,7 +49,7 @@ class Disclosure:
 class Answer:
     """A handled question: what to send, and what it discloses."""
 
-    response: Message
+    response: Message = field(repr=False)
     disclosures: tuple[Disclosure, ...]
 
 

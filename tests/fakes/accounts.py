@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -49,6 +50,7 @@ class MemoryAccountStore:
         self.answers: dict[tuple[str, str], tuple[FirstAnswer, float]] = {}
         self.version_now = 1
         self.gone = False
+        self._one_at_a_time = asyncio.Lock()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[MemoryTransaction]:
@@ -60,18 +62,20 @@ class MemoryAccountStore:
     async def change(self) -> AsyncIterator[MemoryTransaction]:
         if self.gone:
             raise AccountsUnavailableError("gone")
-        before = copy.deepcopy((self.entries, self.answers, self.version_now))
-        try:
-            yield MemoryTransaction(self)
-        except BaseException:
-            self.entries, self.answers, self.version_now = before
-            raise
+        async with self._one_at_a_time:
+            before = copy.deepcopy((self.entries, self.answers, self.version_now))
+            try:
+                yield MemoryTransaction(self)
+            except BaseException:
+                self.entries, self.answers, self.version_now = before
+                raise
 
 
 class MemoryTransaction:
     def __init__(self, store: MemoryAccountStore) -> None:
         self._store = store
         self._moved = False
+        self.changes = False
 
     async def get(self, kind: Any, *key: str) -> Any:
         return self._store.entries[kind].get(key)
@@ -89,6 +93,7 @@ class MemoryTransaction:
         return self._store.version_now
 
     async def put(self, entry: Any) -> None:
+        self.changes = True
         self._store.entries[type(entry)][entry.key] = entry
 
     async def moved(self) -> int:
@@ -129,17 +134,20 @@ class FakeAdministration:
         self.let_in(AccountEntry("01/quan-tri", AccountStatus.ACTIVE, asking, Limits()))
         self.let_in(AccountEntry("01/quan-tri-2", AccountStatus.ACTIVE, asking, Limits()))
         self.let_in(AccountEntry("BCA/quan-tri", AccountStatus.ACTIVE, asking, Limits()))
-        parts: Any = {"store": self.store, "keys": self.keys, "clock": self.clock}
-        self.methods = account_methods(**parts, scopes={}) | account_request_methods(**parts)
+        recorder = Recorder(
+            journal=self.journal, tokens=Tokens(VersionedSecret(1, Secret(b"t" * 32))), clock=self.clock
+        )
+        parts: Any = {"store": self.store, "keys": self.keys, "intents": recorder, "clock": self.clock}
+        self.methods = account_methods(**parts, scopes={}, default_misses_per_hour=1000) | account_request_methods(
+            **parts
+        )
         self.pipeline = Pipeline(
             methods=self.methods,
             authenticate=Authenticator(
                 directory=self, pepper=self.keys.pepper, failures=FailedLogins(burst=20, per_minute=20)
             ),
             gate=memory_gate(clock=self.clock, observer=Observed()),
-            recorder=Recorder(
-                journal=self.journal, tokens=Tokens(VersionedSecret(1, Secret(b"t" * 32))), clock=self.clock
-            ),
+            recorder=recorder,
             observer=Observed(),
             log=CallLog(clock=self.clock),
             clock=self.clock,
@@ -153,6 +161,10 @@ class FakeAdministration:
         key, self._whole[entry.name] = self.keys.make(entry.name, now=self.clock.now())
         self.put(entry)
         self.put(key)
+
+    def whole(self, name: str) -> str:
+        """The whole key of one of those who ask."""
+        return self._whole[name]
 
     def key(self, key_id: str) -> ApiKey | None:
         entries = self.store.entries

@@ -22,11 +22,17 @@ from gateway.accounts.wire import LIMIT_NAMES
 from tests.fakes.accounts import FakeAdministration
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs/examples/accounts.toml"
+UNLIMITED = "misses_unlimited"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NAMES = st.text("abz09_.-", min_size=1, max_size=8)
 STATUSES = st.sampled_from(AccountStatus)
 TIMES = st.none() | st.integers(1, 253_402_300_799)
-LIMITS = st.dictionaries(st.sampled_from(LIMIT_NAMES), st.integers(1, 10**9)).map(lambda held: Limits(**held))
+NUMBERS = st.dictionaries(st.sampled_from([one for one in LIMIT_NAMES if one != UNLIMITED]), st.integers(1, 10**9))
+LIMITS = st.builds(
+    lambda held, *, unlimited: replace(Limits(), **held, misses_unlimited=unlimited and "misses_per_hour" not in held),
+    NUMBERS,
+    unlimited=st.booleans(),
+)
 RULES = st.frozensets(st.sampled_from(["*", "a.*", "!a.b", "sex"]))
 SPANS = st.timedeltas(timedelta(0), timedelta(days=30))
 POLICIES = st.builds(

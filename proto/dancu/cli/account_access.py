@@ -63,16 +63,10 @@ def listed(values: Iterable[str] | None, default: Iterable[str] = ()) -> list[st
     return [part.strip() for value in values for part in value.split(",") if part.strip()]
 
 
-def limits_of(**limits: int | None) -> Limits:
-    """The limits that were stated."""
-    from dancu.account.v1.account_pb2 import Limits
-
-    return Limits(**{name: value for name, value in limits.items() if value is not None})
-
-
 def limits_text(limits: Limits) -> str:
     """The limits on one line."""
-    return ", ".join(f"{field.name} {value}" for field, value in limits.ListFields()) or "none"
+    told = [field.name if value is True else f"{field.name} {value}" for field, value in limits.ListFields()]
+    return ", ".join(told) or "none"
 
 
 def rows_of(account: Account) -> list[tuple[str, str]]:

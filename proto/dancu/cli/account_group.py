@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from dancu.cli import account, account_bindings, account_file, account_requests
+from dancu.cli import account, account_bindings, account_file, account_requests, account_update
 
 group = typer.Typer(no_args_is_help=True, help="Manage organisations, accounts, officers and keys.")
 group.command("create", short_help="Create an account and show its key, once.")(account.create)
+group.command("update", short_help="Change rights and limits of an account.")(account_update.update)
 group.command("list", short_help="List accounts.")(account.list_accounts)
 group.command("show", short_help="Show one account with its keys and officers.")(account.show)
 group.command("suspend", short_help="Refuse all calls of an account.")(account.suspend)

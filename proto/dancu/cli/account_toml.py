@@ -34,6 +34,7 @@ from dancu.account.v1 import account_pb2 as pb
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _LISTS = ("methods", "fields", "procedures", "networks")
 _FLAGS = ("officer_required", "identity_check", "shadow")
+_LIMIT_FLAGS = ("misses_unlimited",)
 _SPANS = ("staleness_ceiling", "stale_if_error")
 _STATUSES = {"active": pb.STATUS_ACTIVE, "suspended": pb.STATUS_SUSPENDED}
 _KINDS = {
@@ -171,6 +172,11 @@ class _Reading:
         for name, value in self.value(table, key, dict, {}, at).items():
             if name not in known:
                 self.mistakes.append(f"{at}.{key}.{name}: unknown")
+            elif name in _LIMIT_FLAGS:
+                if isinstance(value, bool):
+                    setattr(into, name, value)
+                else:
+                    self.mistakes.append(f"{at}.{key}.{name}: must be true or false")
             elif isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
                 self.mistakes.append(f"{at}.{key}.{name}: must be a whole number")
             else:

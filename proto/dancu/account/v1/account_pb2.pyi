@@ -139,8 +139,8 @@ Global___AccountRequestState: _TypeAlias = AccountRequestState  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):
-    """Limits of one node of the tree organisation, account, officer. What is absent is not limited there; every node
-    above limits as well.
+    """Limits of one node of the tree organisation, account, officer. What is absent is not limited there, but for the
+    misses of an account; every node above limits as well.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -150,6 +150,7 @@ class Limits(_message.Message):
     DAILY_FIELD_NUMBER: _builtins.int
     IN_FLIGHT_FIELD_NUMBER: _builtins.int
     MISSES_PER_HOUR_FIELD_NUMBER: _builtins.int
+    MISSES_UNLIMITED_FIELD_NUMBER: _builtins.int
     rate: _builtins.int
     """Citizens per second on average, at least 1."""
     burst: _builtins.int
@@ -159,7 +160,11 @@ class Limits(_message.Message):
     in_flight: _builtins.int
     """Calls under way at the same moment, at least 1."""
     misses_per_hour: _builtins.int
-    """Citizens an hour that are not found or do not match, at least 1; beyond that ENUMERATION_SUSPECTED."""
+    """Citizens an hour that are not found or do not match, at least 1; beyond that ENUMERATION_SUSPECTED. Absent at an
+    account means the gateway's own budget (its setting admission.default_misses_per_hour); elsewhere it means none.
+    """
+    misses_unlimited: _builtins.bool
+    """States that there shall be no budget of misses at this node. Excludes `misses_per_hour`."""
     def __init__(
         self,
         *,
@@ -168,10 +173,11 @@ class Limits(_message.Message):
         daily: _builtins.int | None = ...,
         in_flight: _builtins.int | None = ...,
         misses_per_hour: _builtins.int | None = ...,
+        misses_unlimited: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_burst", b"_burst", "_daily", b"_daily", "_in_flight", b"_in_flight", "_misses_per_hour", b"_misses_per_hour", "_rate", b"_rate", "burst", b"burst", "daily", b"daily", "in_flight", b"in_flight", "misses_per_hour", b"misses_per_hour", "rate", b"rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_burst", b"_burst", "_daily", b"_daily", "_in_flight", b"_in_flight", "_misses_per_hour", b"_misses_per_hour", "_rate", b"_rate", "burst", b"burst", "daily", b"daily", "in_flight", b"in_flight", "misses_per_hour", b"misses_per_hour", "rate", b"rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_burst", b"_burst", "_daily", b"_daily", "_in_flight", b"_in_flight", "_misses_per_hour", b"_misses_per_hour", "_rate", b"_rate", "burst", b"burst", "daily", b"daily", "in_flight", b"in_flight", "misses_per_hour", b"misses_per_hour", "misses_unlimited", b"misses_unlimited", "rate", b"rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__burst: _TypeAlias = _typing.Literal["burst"]  # noqa: Y015
     _WhichOneofArgType__burst: _TypeAlias = _typing.Literal["_burst", b"_burst"]  # noqa: Y015

@@ -1786,11 +1786,13 @@ class Verdict(_message.Message):
     RULE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """What it is about: "account", "key", "network", "method", "procedure", "officer" or "field:<path>"."""
+    """What it is about: "account", "key", "network", "method", "procedure", "officer", "field:<path>" or
+    "limit:<node>".
+    """
     allowed: _builtins.bool
     """Whether it lets the call pass."""
     rule: _builtins.str
-    """The rule that decides, as the policy states it; empty where none fits."""
+    """The rule that decides, as the policy states it, empty where none fits; for a limit, those in force at the node."""
     reason: _builtins.str
     """Reason of the refusal, such as "FIELD_NOT_GRANTED"; empty where it passes."""
     def __init__(
