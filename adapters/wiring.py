@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from adapters.secret_files import ACCOUNT_SEAL, API_KEY_PEPPER, CACHE_NAME, CACH
 from adapters.sql.account_store import SqlAccountStore
 from adapters.sql.directory import SqlDirectory
 from adapters.sql.engine import open_engine
+from adapters.upstream_metrics import UpstreamMetrics
 from gateway.accounts.keys import KeyMaker
 from gateway.accounts.methods import account_methods, account_request_methods
 from gateway.audit.methods import audit_methods, receipt_methods
@@ -94,9 +96,10 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
         national_db = HttpNationalDatabase.open(
             base_url=settings.national_db.url,
             token=_token(settings),
-            max_connections=settings.national_db.max_connections,
+            policy=settings.national_db.policy,
             clock=core.clock,
-            observer=observer,
+            draw=random.random,
+            observer=UpstreamMetrics(degraded=observer.degraded),
         )
         stack.push_async_callback(national_db.close)
         records = Records(
@@ -105,6 +108,7 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
             clock=core.clock,
             timeout_seconds=settings.national_db.timeout_seconds,
         )
+        stack.push_async_callback(records.close)
         methods = public_methods(records=records, clock=core.clock, allow_test_numbers=settings.numbers.allow_test)
         methods |= _other_public_methods(core, settings)
         gate = open_gate(stack, settings, lane=lane, engine=core.engine, clock=core.clock, observer=observer)
