@@ -176,7 +176,6 @@ class Upstream:
         self._requests.discard(request)
         if request.cancelled():
             _refuse(batch, "the gateway is closing", retry_after_seconds=1.0)
-        self._tell()
         if self._waiting and not self._turn_is_due:
             self._turn()
 
@@ -218,7 +217,6 @@ class Upstream:
             self._breaker.finished(era, well=False, now=now)
             if failed.failure.value.is_overload:
                 self._concurrency.failed(began=began, now=now)
-            self._tell()
             return failed
         except asyncio.CancelledError:
             self._breaker.abandoned(era)
@@ -236,6 +234,7 @@ class Upstream:
         finally:
             seconds = self._clock.monotonic() - began
             self._observer.request_ended(self.name, outcome=outcome, seconds=seconds, questions=len(batch))
+            self._tell()
         return None
 
     def _pause(self, failed: ExchangeError, batch: list[_Waiting], attempt: int) -> float | None:

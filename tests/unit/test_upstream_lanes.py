@@ -340,11 +340,11 @@ async def test_a_request_under_way_goes_on_for_the_others_when_one_leaves() -> N
 async def test_a_slow_upstream_gets_no_more_requests_than_it_bears() -> None:
     """What it cannot take waits here, and travels in fewer, fuller requests."""
     world = World(ScriptedExchange(seconds=0.02), max_connections=16)
-    asking = [asyncio.create_task(busy_caller(world, caller)) for caller in range(300)]
-    await asyncio.sleep(10)
-    assert world.watched.limits[-1] > 8
+    asking = [asyncio.create_task(busy_caller(world, caller)) for caller in range(150)]
+    await asyncio.sleep(2)
+    assert world.watched.limits[-1] > 6
     world.exchange.seconds = 0.5
-    await asyncio.sleep(15)
+    await asyncio.sleep(12)
     assert world.watched.limits[-1] == 2
     for task in asking:
         task.cancel()
