@@ -25,6 +25,7 @@ from gateway.calls.record import Recorder
 from gateway.citizens.records import Records
 from gateway.errors import GatewayError, Reason
 from gateway.model import Call, Reply, Secret, VersionedSecret
+from gateway.ports import Clock, NationalDatabase
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import MemoryJournal
 from tests.fakes.limiters import memory_gate
@@ -66,7 +67,16 @@ class Observed:
 class FakeGateway:
     """The pipeline with its parts in reach."""
 
-    def __init__(self, *, policy: Policy = FULL, limits: Limits = UNLIMITED, in_flight: int = 100) -> None:
+    def __init__(
+        self,
+        *,
+        policy: Policy = FULL,
+        limits: Limits = UNLIMITED,
+        in_flight: int = 100,
+        clock: Clock | None = None,
+        upstream: NationalDatabase | None = None,
+    ) -> None:
+        """`clock` and `upstream` take the places of the fakes, which then stand idle."""
         self.clock = FakeClock()
         self.journal = MemoryJournal(origin="test-w0")
         self.national_db = FakeNationalDatabase(self.clock)
@@ -82,7 +92,12 @@ class FakeGateway:
             observer=self.observed,
         )
         self.recorder = Recorder(journal=self.journal, tokens=self.tokens, clock=self.clock)
-        records = Records(cache=self.cache, national_db=self.national_db, clock=self.clock, timeout_seconds=3)
+        records = Records(
+            cache=self.cache,
+            national_db=upstream or self.national_db,
+            clock=clock or self.clock,
+            timeout_seconds=3,
+        )
         ids = itertools.count(1)
         self.methods = public_methods(records=records, clock=self.clock, allow_test_numbers=True)
         self.pipeline = Pipeline(
