@@ -15,6 +15,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import count
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
@@ -142,7 +143,7 @@ class Upstream:
             # A probe risks one caller's time, not a hundred's.
             batch = self._take(lane, 1 if is_probe else lane.max_questions, now)
             if batch:
-                self._send(lane, batch, now, is_probe=is_probe)
+                self._send(lane, batch, now)
 
     def _next_lane(self) -> Lane[Any, Any]:
         """The next one in turn that has questions: a busy kind must not hold up another."""
@@ -159,16 +160,13 @@ class Upstream:
                 batch.append(waiting)
         return batch
 
-    def _send(self, lane: Lane[Any, Any], batch: list[_Waiting], now: float, *, is_probe: bool) -> None:
+    def _send(self, lane: Lane[Any, Any], batch: list[_Waiting], now: float) -> None:
         self._last_start = now
         self._retries.requested()
         # Counted at once: the task itself begins only in the next turn of the loop.
         era = self._breaker.started()
         was_full = len(self._requests) + 1 >= self._concurrency.requests
-        carrying = self._carry(
-            lane, batch, era=era, attempts=1 if is_probe else self.policy.attempts, was_full=was_full
-        )
-        request = asyncio.get_running_loop().create_task(carrying)
+        request = asyncio.get_running_loop().create_task(self._carry(lane, batch, era=era, was_full=was_full))
         self._requests.add(request)
         request.add_done_callback(partial(self._landed, batch))
 
@@ -179,15 +177,13 @@ class Upstream:
         if self._waiting and not self._turn_is_due:
             self._turn()
 
-    async def _carry(
-        self, lane: Lane[Any, Any], batch: list[_Waiting], *, era: int, attempts: int, was_full: bool
-    ) -> None:
+    async def _carry(self, lane: Lane[Any, Any], batch: list[_Waiting], *, era: int, was_full: bool) -> None:
         """One request from its first attempt to its answers."""
-        for attempt in range(2, attempts + 2):
+        for attempt in count(2):
             failed = await self._attempt(lane, batch, era=era, was_full=was_full)
             if failed is None:
                 return
-            pause = self._pause(failed, batch, attempt) if attempt <= attempts else None
+            pause = self._pause(failed, batch, attempt)
             if pause is None:
                 self._give_up(batch, failed)
                 return
@@ -239,7 +235,10 @@ class Upstream:
 
     def _pause(self, failed: ExchangeError, batch: list[_Waiting], attempt: int) -> float | None:
         """How long to wait before the next attempt; None where there is to be none."""
+        # A probe is never tried again: its failure has opened the breaker.
         if not failed.failure.value.may_retry or self._breaker.state is not State.CLOSED:
+            return None
+        if attempt > self.policy.attempts:
             return None
         pause = max(pause_seconds(attempt, draw=self._draw()), failed.retry_after_seconds or 0.0)
         if self._clock.monotonic() + pause >= max(waiting.patience.until for waiting in batch):

@@ -77,7 +77,9 @@ async def test_every_fault_harms_all_of_its_request_equally_and_passes(
     """P3: half a record, or bytes that only look like one, must never pass for an answer."""
     await upstream.faults(**faults)
     people = [person.personal_number for person in PEOPLE[:5]]
+    began = upstream.clock.monotonic()
     refusals = await asyncio.gather(*(upstream.find(digits) for digits in people), return_exceptions=True)
+    assert upstream.clock.monotonic() - began < 1.0, "the time-out of a request is 0.4 s"
     for refusal in refusals:
         assert isinstance(refusal, NationalDatabaseUnavailableError)
         assert not any(digits in refusal.cause for digits in people)

@@ -273,7 +273,9 @@ async def test_a_failed_probe_is_not_tried_again_and_opens_the_breaker() -> None
     await asyncio.sleep(5.1)
     requests = len(world.exchange.requests)
     world.exchange.always = Failure.UNWELL
+    began = now()
     await world.outcomes(world.ask("probe"))
+    assert now() - began == pytest.approx(0.1), "told as soon as it is known"
     assert len(world.exchange.requests) == requests + 1
     with pytest.raises(UpstreamUnavailableError, match="breaker"):
         world.ask("a")
