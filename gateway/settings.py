@@ -118,9 +118,10 @@ class UpstreamSettings(Section):
     breaker_failure_percent: float = Field(default=50, gt=0, le=100)
     """The breaker opens when so many of the recent requests failed. Too small lets hiccups cut everybody off."""
     breaker_window_seconds: float = Field(default=10.0, ge=1, le=600)
-    """What counts as recent. Longer opens later."""
-    breaker_min_requests: int = Field(default=10, ge=1, le=10_000)
-    """Fewer recent requests prove nothing. Too large never opens where few ask."""
+    """What counts as recent. Longer opens later. Stretched where time-outs are so long that too few requests would end
+    in it for a system that hangs to be seen."""
+    breaker_min_requests: int = Field(default=5, ge=1, le=10_000)
+    """Fewer recent requests (each may carry many questions) prove nothing. Too large never opens where few ask."""
     breaker_open_seconds: float = Field(default=5.0, ge=0.1, le=300)
     """About how long it stays open before it tries again. Too long keeps an outage going after its end."""
 

@@ -65,7 +65,7 @@ class Upstream:
         self._draw = draw
         self._observer = observer
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("dancu.upstream")
-        self._breaker = Breaker(policy=policy.breaker, draw=draw)
+        self._breaker = Breaker(policy=policy.breaker_in_force(), draw=draw)
         self._concurrency = ConcurrencyLimit(
             fewest=min(policy.min_connections, policy.max_connections), most=policy.max_connections
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +11,7 @@ class BreakerPolicy:
 
     window_seconds: float = 10.0
     """What counts as recent."""
-    min_requests: int = 10
+    min_requests: int = 5
     """Fewer recent requests than this prove nothing."""
     failure_ratio: float = 0.5
     """Opens when so many of the recent requests failed."""
@@ -38,3 +38,12 @@ class UpstreamPolicy:
     retry_share: float = 0.1
     """Retries per request sent."""
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+
+    def breaker_in_force(self) -> BreakerPolicy:
+        """The breaker, with a window that also sees a system that hangs.
+
+        Requests to it end only as fast as they time out, with the fewest under way; in a shorter window there would
+        never be enough of them.
+        """
+        seconds_to_see = self.breaker.min_requests * self.timeout_seconds / self.min_connections
+        return replace(self.breaker, window_seconds=max(self.breaker.window_seconds, 1.5 * seconds_to_see))

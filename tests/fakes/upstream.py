@@ -6,8 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.upstream.failures import ExchangeError, Failure
+from gateway.upstream.lanes import Lane, Upstream
+from gateway.upstream.patience import Patience
+from gateway.upstream.policy import BreakerPolicy, UpstreamPolicy
+from tests.fakes.virtual_time import LoopClock
 
 
 @dataclass
@@ -78,3 +83,43 @@ class WatchedUpstream:
 
     def concurrency(self, _registry: str, /, *, limit: int) -> None:
         self.limits.append(limit)
+
+
+ENOUGH = BreakerPolicy().min_requests
+"""Failures that open the breaker."""
+
+
+class LaneWorld:
+    """An upstream with one lane of ten questions a request."""
+
+    def __init__(self, exchange: ScriptedExchange, *, draw: float = 0.5, **policy: Any) -> None:
+        self.exchange = exchange
+        self.watched = WatchedUpstream()
+        self.upstream = Upstream(
+            name="test",
+            policy=UpstreamPolicy(**({"gather_seconds": 0.002} | policy)),
+            clock=LoopClock(),
+            draw=lambda: draw,
+            observer=self.watched,
+        )
+        self.lane: Lane[str, str] = self.upstream.lane(exchange, max_questions=10)
+
+    def ask(self, question: str, *, seconds: float = 10.0) -> asyncio.Future[str]:
+        return self.lane.ask(question, Patience(now() + seconds))
+
+    def ask_at_once(self, count: int) -> list[asyncio.Future[str]]:
+        return [self.ask(f"q{nth}") for nth in range(count)]
+
+    async def outcomes(self, *asked: asyncio.Future[str]) -> list[str]:
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        return [result if isinstance(result, str) else f"{type(result).__name__}: {result}" for result in results]
+
+    async def fail(self, requests: int) -> None:
+        """Let so many requests fail, one after the other."""
+        self.exchange.always = Failure.UNUSABLE
+        for nth in range(requests):
+            await self.outcomes(self.ask(f"failing-{nth}"))
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
