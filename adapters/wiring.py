@@ -6,6 +6,7 @@ The only module that knows both sides.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from adapters.sql.account_store import SqlAccountStore
 from adapters.sql.directory import SqlDirectory
 from adapters.sql.engine import open_engine
 from adapters.sql.migrate import require_schema
+from adapters.upstream_metrics import UpstreamMetrics
 from gateway.accounts.failed_logins import FailedLogins
 from gateway.accounts.keys import KeyMaker
 from gateway.accounts.methods import account_methods, account_request_methods
@@ -100,9 +102,10 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
         national_db = HttpNationalDatabase.open(
             base_url=settings.national_db.url,
             token=_token(settings),
-            max_connections=settings.national_db.max_connections,
+            policy=settings.national_db.policy,
             clock=core.clock,
-            observer=observer,
+            draw=random.random,
+            observer=UpstreamMetrics(degraded=observer.degraded),
         )
         stack.push_async_callback(national_db.close)
         records = Records(
@@ -111,6 +114,7 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
             clock=core.clock,
             timeout_seconds=settings.national_db.timeout_seconds,
         )
+        stack.push_async_callback(records.close)
         methods = public_methods(records=records, clock=core.clock, allow_test_numbers=settings.numbers.allow_test)
         methods |= open_registries(stack, settings, people=records, clock=core.clock, observer=observer)
         methods |= _other_public_methods(core, settings)

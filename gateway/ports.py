@@ -14,6 +14,8 @@ from gateway.accounts.model import ApiKey, Binding, LimitNode
 from gateway.audit.receipt import Receipt
 from gateway.errors import Reason
 from gateway.model import CitizenNumber, CitizenRecord
+from gateway.upstream.failures import UpstreamUnavailableError
+from gateway.upstream.patience import Patience
 
 
 class Clock(Protocol):
@@ -46,14 +48,8 @@ class Journal(Protocol):
         """
 
 
-class NationalDatabaseUnavailableError(Exception):
-    """No trustworthy answer came in time: refused, timed out, broken, or about another person."""
-
-    def __init__(self, cause: str, *, retry_after_seconds: float = 1.0) -> None:
-        """`cause` is for the log and holds no citizen's data."""
-        super().__init__(cause)
-        self.cause = cause
-        self.retry_after_seconds = retry_after_seconds
+NationalDatabaseUnavailableError = UpstreamUnavailableError
+"""The name under which the use cases know it: the national database is the upstream they speak of."""
 
 
 class AmbiguousNumberError(Exception):
@@ -63,11 +59,11 @@ class AmbiguousNumberError(Exception):
 class NationalDatabase(Protocol):
     """The national population database."""
 
-    async def find(self, number: CitizenNumber, *, timeout_seconds: float) -> CitizenRecord:
-        """The record behind a number; `citizen` is None when nobody holds it.
+    async def find(self, number: CitizenNumber, patience: Patience) -> CitizenRecord:
+        """The record behind a number, as of this call or later; `citizen` is None when nobody holds it.
 
         Raises `AmbiguousNumberError` and `NationalDatabaseUnavailableError`. MUST NOT return a record whose number is
-        not the one asked for.
+        not the one asked for, and MUST NOT send a question for which nobody has `patience` any more.
         """
 
 

@@ -19,6 +19,7 @@ from pydantic_settings.exceptions import SettingsError as UnreadableVariableErro
 
 from gateway.settings_access import AdminSettings, LoginSettings, MutualTlsSettings, OauthSettings
 from gateway.settings_base import ListenSettings, Section, both_or_neither
+from gateway.upstream.policy import BreakerPolicy, UpstreamPolicy
 
 CLIENT_VARIABLES = frozenset(
     f"DANCU_{name}"
@@ -96,17 +97,64 @@ class DatabaseSettings(Section):
     """SQLAlchemy address such as `postgresql+asyncpg://…`. Empty: `ledger.sqlite` in the data directory."""
 
 
-class NationalDatabaseSettings(Section):
+class UpstreamSettings(Section):
+    """How one worker treats a system that others need too. See docs/upstream.md."""
+
+    timeout_seconds: float = Field(default=3.0, gt=0, le=60)
+    """Longest wait for an answer. A caller's earlier deadline wins. Too small takes a slow system for a dead one and
+    opens the breaker; too large ties callers to a system that hangs."""
+    max_connections: int = Field(default=32, ge=1, le=10_000)
+    """Requests under way at most; each may carry many questions. Times the number of workers this is what the upstream
+    must bear: too large buries it for everybody."""
+    min_connections: int = Field(default=2, ge=1, le=1_000)
+    """The adaptive limit falls to this while the upstream is slow or fails. Too large keeps burying it."""
+    max_waiting: int = Field(default=5_000, ge=1, le=1_000_000)
+    """Questions that may wait for their turn; more are refused at once with when to come back. Too large makes callers
+    wait in vain, too small refuses bulk calls."""
+    gather_milliseconds: float = Field(default=5.0, ge=0, le=50)
+    """How long a question may wait for company while requests follow each other closely; one alone waits for nobody.
+    Longer saves requests and adds latency."""
+    attempts: int = Field(default=3, ge=1, le=5)
+    """How often a request is sent at most when the connection breaks or the upstream says that it is unwell."""
+    retry_percent: float = Field(default=10, ge=0, le=50)
+    """Retries per hundred requests. More helps against rare hiccups, and adds to the load on a system that is down."""
+    breaker_failure_percent: float = Field(default=50, gt=0, le=100)
+    """The breaker opens when so many of the recent requests failed. Too small lets hiccups cut everybody off."""
+    breaker_window_seconds: float = Field(default=10.0, ge=1, le=600)
+    """What counts as recent. Longer opens later. Stretched where time-outs are so long that too few requests would end
+    in it for a system that hangs to be seen."""
+    breaker_min_requests: int = Field(default=5, ge=1, le=10_000)
+    """Fewer recent requests (each may carry many questions) prove nothing. Too large never opens where few ask."""
+    breaker_open_seconds: float = Field(default=5.0, ge=0.1, le=300)
+    """About how long it stays open before it tries again. Too long keeps an outage going after its end."""
+
+    @property
+    def policy(self) -> UpstreamPolicy:
+        """The same, as the client of the upstream takes it."""
+        return UpstreamPolicy(
+            timeout_seconds=self.timeout_seconds,
+            min_connections=self.min_connections,
+            max_connections=self.max_connections,
+            max_waiting=self.max_waiting,
+            gather_seconds=self.gather_milliseconds / 1_000,
+            attempts=self.attempts,
+            retry_share=self.retry_percent / 100,
+            breaker=BreakerPolicy(
+                window_seconds=self.breaker_window_seconds,
+                min_requests=self.breaker_min_requests,
+                failure_ratio=self.breaker_failure_percent / 100,
+                open_seconds=self.breaker_open_seconds,
+            ),
+        )
+
+
+class NationalDatabaseSettings(UpstreamSettings):
     """The national population database."""
 
     url: str = ""
     """Base address. Empty: the bundled mock of `dancu up`."""
     token_file: Path | None = None
     """File with the bearer token, mode 0600."""
-    timeout_seconds: float = Field(default=3.0, gt=0, le=60)
-    """Longest wait for an answer. A caller's earlier deadline wins."""
-    max_connections: int = Field(default=64, ge=1, le=10_000)
-    """Connections of one worker."""
 
 
 class RegistryEndpoint(Section):

@@ -27,6 +27,7 @@ from gateway.calls.record import Recorder
 from gateway.citizens.records import Records
 from gateway.errors import GatewayError, Reason
 from gateway.model import Call, Reply, Secret, VersionedSecret
+from gateway.ports import Clock, NationalDatabase
 from gateway.registries.kinds import REGISTRIES, RegistryKind
 from gateway.registries.methods import registry_methods
 from tests.fakes.clock import FakeClock
@@ -79,7 +80,10 @@ class FakeGateway:
         in_flight: int = 100,
         kinds: tuple[RegistryKind, ...] = REGISTRIES,
         tokens: TokenDesk | None = None,
+        clock: Clock | None = None,
+        upstream: NationalDatabase | None = None,
     ) -> None:
+        """`clock` and `upstream` take the places of the fakes, which then stand idle."""
         self.clock = FakeClock()
         self.journal = MemoryJournal(origin="test-w0")
         self.national_db = FakeNationalDatabase(self.clock)
@@ -96,7 +100,12 @@ class FakeGateway:
             observer=self.observed,
         )
         self.recorder = Recorder(journal=self.journal, tokens=self.tokens, clock=self.clock)
-        records = Records(cache=self.cache, national_db=self.national_db, clock=self.clock, timeout_seconds=3)
+        records = Records(
+            cache=self.cache,
+            national_db=upstream or self.national_db,
+            clock=clock or self.clock,
+            timeout_seconds=3,
+        )
         ids = itertools.count(1)
         self.registries = FakeRegistries(self.clock)
         self.methods = public_methods(records=records, clock=self.clock, allow_test_numbers=True)

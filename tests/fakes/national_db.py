@@ -8,6 +8,7 @@ from dancu.citizen.v1 import citizen_pb2
 from dancu.common.v1 import common_pb2
 from gateway.model import CitizenNumber, CitizenRecord
 from gateway.ports import AmbiguousNumberError, Clock, NationalDatabaseUnavailableError
+from gateway.upstream.patience import Patience
 
 AN = citizen_pb2.Citizen(
     personal_number="097090000001",
@@ -48,11 +49,14 @@ class FakeNationalDatabase:
         self.broken: Exception | None = None
         self.version = 1
 
-    async def find(self, number: CitizenNumber, *, timeout_seconds: float) -> CitizenRecord:
+    async def find(self, number: CitizenNumber, patience: Patience) -> CitizenRecord:
+        left = patience.until - self._clock.monotonic()
+        if left <= 0:
+            raise NationalDatabaseUnavailableError("nobody waits")
         self.asked.append(number.digits)
         as_of = self._clock.now()
         try:
-            await asyncio.wait_for(self.gate.wait(), timeout_seconds)
+            await asyncio.wait_for(self.gate.wait(), left)
         except TimeoutError as error:
             raise NationalDatabaseUnavailableError("no answer in time") from error
         if self.broken is not None:
