@@ -7,14 +7,14 @@ per upstream protocol is the extension point.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-from adapters.http_exchange import HttpExchange, unusable
+from adapters.http_batch import MAX_BATCH, post_batch, unusable_item
+from adapters.http_exchange import HttpExchange
 from adapters.national_db_wire import WireError, citizen_from_wire, version_of
 from gateway.model import CitizenNumber, CitizenRecord, NumberKind, Secret
-from gateway.ports import AmbiguousNumberError, Clock, NationalDatabaseUnavailableError
+from gateway.ports import AmbiguousNumberError, Clock
 from gateway.upstream.lanes import Lane, Upstream
 from gateway.upstream.patience import Patience
 from gateway.upstream.policy import UpstreamPolicy
@@ -22,10 +22,6 @@ from gateway.upstream.ports import UpstreamObserver
 
 NAME = "national_db"
 """In metrics and log lines."""
-MAX_BATCH = 100
-"""Items the exchange takes in one request."""
-MAX_ANSWER_BYTES = 1_048_576
-"""A hundred whole records are about an eighth of it."""
 _BATCH = "/v1/citizens/batch"
 _WIRE_NAMES = {NumberKind.PERSONAL: "SoDinhDanh", NumberKind.LEGACY: "SoCMND"}
 
@@ -70,33 +66,12 @@ class HttpNationalDatabase:
     async def _ask(
         self, numbers: Sequence[CitizenNumber], *, timeout_seconds: float
     ) -> Sequence[CitizenRecord | Exception]:
-        request_id = uuid.uuid4().hex
         # The moment of asking, not of the answer: the records can be no older than that.
         as_of = self._clock.now()
-        answer = await self._http.post(
-            _BATCH,
-            {
-                "MaYeuCau": request_id,
-                "DanhSach": [{_WIRE_NAMES[number.kind]: number.digits} for number in numbers],
-            },
-            timeout_seconds=timeout_seconds,
-            max_bytes=MAX_ANSWER_BYTES,
-        )
+        questions = [{_WIRE_NAMES[number.kind]: number.digits} for number in numbers]
+        items = await post_batch(self._http, _BATCH, questions, timeout_seconds=timeout_seconds)
         fetched_at = self._clock.now()
-        items = _items_of(answer, request_id, len(numbers))
         return [_read(item, number, as_of, fetched_at) for item, number in zip(items, numbers, strict=True)]
-
-
-def _items_of(answer: Any, request_id: str, asked: int) -> list[Any]:
-    """The items of a batch, as many as were asked for; anything else may be somebody else's batch."""
-    if not isinstance(answer, dict):
-        raise unusable("not an object")
-    if answer.get("MaYeuCau") != request_id:
-        raise unusable("MaYeuCau is not the request's")
-    items = answer.get("DanhSach")
-    if not isinstance(items, list) or len(items) != asked:
-        raise unusable("DanhSach has not as many items as were asked for")
-    return items
 
 
 def _read(item: Any, number: CitizenNumber, as_of: float, fetched_at: float) -> CitizenRecord | Exception:
@@ -107,18 +82,14 @@ def _read(item: Any, number: CitizenNumber, as_of: float, fetched_at: float) -> 
     if result == "NHIEU_NGUOI":
         return AmbiguousNumberError()
     if result != "TIM_THAY":
-        return _unusable_item("KetQua is not a known code")
+        return unusable_item("KetQua is not a known code")
     try:
         wire = item.get("CongDan")
         citizen = citizen_from_wire(wire)
         version = version_of(wire)
     except WireError as error:
-        return _unusable_item(str(error))
+        return unusable_item(str(error))
     answered = citizen.personal_number if number.kind is NumberKind.PERSONAL else citizen.legacy_number
     if answered != number.digits:
-        return _unusable_item("about another citizen")
+        return unusable_item("about another citizen")
     return CitizenRecord(number, citizen, version, as_of, fetched_at)
-
-
-def _unusable_item(what: str) -> NationalDatabaseUnavailableError:
-    return NationalDatabaseUnavailableError(f"unusable answer: {what}")

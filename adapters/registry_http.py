@@ -1,51 +1,45 @@
-"""A specialised registry over HTTP: JSON by POST, numbers never in a URL (docs/mock-registries.md).
+"""A specialised registry over HTTP: questions in batches, and the checks on every answer (docs/mock-registries.md).
 
-Owns the connection, time-outs and the checks on every answer: size, shape, and that it is about who was asked for. One
-class serves every registry that speaks this protocol; what a record says is read by `adapters.registries`.
+Owns the shape of question and answer, and that each answer is about who was asked for. One class serves every registry
+that speaks this protocol; what a record says is read by `adapters.registries`. When a question is sent is
+`gateway.upstream`'s matter: each registry is an upstream of its own.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-import uuid
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-import aiohttp
-import orjson
-
-from adapters.national_db_http import MAX_ANSWER_BYTES, UpstreamObserver
+from adapters.http_batch import MAX_BATCH, post_batch, unusable_item
+from adapters.http_exchange import HttpExchange
 from adapters.national_db_wire import WireError, version_of
 from adapters.registries import RecordReader
 from gateway.model import CitizenNumber, Secret
 from gateway.ports import Clock
 from gateway.registries.kinds import RegistryKind
 from gateway.registries.model import RegistryRecord, RegistrySubject
-from gateway.registries.ports import RegistryUnavailableError
+from gateway.upstream.lanes import Lane, Upstream
+from gateway.upstream.patience import Patience
+from gateway.upstream.policy import UpstreamPolicy
+from gateway.upstream.ports import UpstreamObserver
 
-_PATH = "/v1/registries/{}/lookup"
+_BATCH = "/v1/registries/{}/batch"
 
 
 class HttpRegistry:
     """`gateway.registries.ports.Registry` over the exchange of the registries."""
 
     def __init__(
-        self,
-        *,
-        kind: RegistryKind,
-        reader: RecordReader,
-        session: aiohttp.ClientSession,
-        base_url: str,
-        clock: Clock,
-        observer: UpstreamObserver,
+        self, *, kind: RegistryKind, reader: RecordReader, http: HttpExchange, upstream: Upstream, clock: Clock
     ) -> None:
-        """`session` carries the bearer token and the connection limits; see `open`."""
+        """`upstream` decides when to ask, and is this registry's alone; see `open`."""
         self._kind = kind
         self._reader = reader
-        self._session = session
-        self._url = base_url.rstrip("/") + _PATH.format(kind.name.replace("_", "-"))
+        self._http = http
+        self._upstream = upstream
         self._clock = clock
-        self._observer = observer
+        self._path = _BATCH.format(kind.name.replace("_", "-"))
+        self._lane: Lane[RegistrySubject, RegistryRecord] = upstream.lane(self._ask, max_questions=MAX_BATCH)
 
     @classmethod
     def open(
@@ -55,85 +49,58 @@ class HttpRegistry:
         reader: RecordReader,
         base_url: str,
         token: Secret,
+        policy: UpstreamPolicy,
         clock: Clock,
+        draw: Callable[[], float],
         observer: UpstreamObserver,
     ) -> Self:
-        """Connect lazily. `token` authenticates the gateway."""
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=kind.guards.most_in_flight, keepalive_timeout=60),
-            headers={
-                "Authorization": f"Bearer {token.reveal().decode()}",
-                "Content-Type": "application/json",
-                "User-Agent": "dancu",
-            },
-            cookie_jar=aiohttp.DummyCookieJar(),
+        """Connect lazily. `token` authenticates the gateway; `draw` gives random numbers from 0 to 1."""
+        return cls(
+            kind=kind,
+            reader=reader,
+            http=HttpExchange.open(base_url=base_url, token=token, max_connections=policy.max_connections),
+            upstream=Upstream(name=kind.name, policy=policy, clock=clock, draw=draw, observer=observer),
+            clock=clock,
         )
-        return cls(kind=kind, reader=reader, session=session, base_url=base_url, clock=clock, observer=observer)
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._session.close()
+        """Refuse what waits and close the connections."""
+        await self._upstream.close()
+        await self._http.close()
 
-    async def find(self, subject: RegistrySubject, *, timeout_seconds: float) -> RegistryRecord:
+    async def find(self, subject: RegistrySubject, patience: Patience) -> RegistryRecord:
         """What the registry holds under a number, as of now."""
-        started = time.perf_counter()
-        outcome = "broken"
-        try:
-            # The moment of asking, not of the answer: the record can be no older than that.
-            as_of = self._clock.now()
-            answer = await self._post(_question(subject), timeout_seconds)
-            record = self._read(answer, subject, as_of)
-            outcome = "found" if record.record is not None else "not_found"
-        except TimeoutError as error:
-            outcome = "timeout"
-            raise RegistryUnavailableError("no answer in time") from error
-        except aiohttp.ClientError as error:
-            outcome = "refused"
-            raise RegistryUnavailableError(type(error).__name__) from error
-        except (WireError, orjson.JSONDecodeError) as error:
-            text = str(error) if isinstance(error, WireError) else "not JSON"
-            raise RegistryUnavailableError(f"unusable answer: {text}") from error
-        else:
-            return record
-        finally:
-            self._observer.upstream_finished(
-                registry=self._kind.name, outcome=outcome, seconds=time.perf_counter() - started
-            )
+        return await self._lane.ask(subject, patience)
 
-    async def _post(self, body: bytes, timeout_seconds: float) -> Any:
-        async with (
-            asyncio.timeout(timeout_seconds),
-            self._session.post(self._url, data=body, allow_redirects=False) as response,
-        ):
-            if response.status != 200:
-                raise RegistryUnavailableError(f"status {response.status}")
-            # The reader gives what has arrived, so the whole is gathered up to the limit and not beyond.
-            chunks, size = [], 0
-            async for chunk in response.content.iter_any():
-                size += len(chunk)
-                if size > MAX_ANSWER_BYTES:
-                    raise WireError("larger than the limit")
-                chunks.append(chunk)
-            return orjson.loads(b"".join(chunks))
+    async def _ask(
+        self, subjects: Sequence[RegistrySubject], *, timeout_seconds: float
+    ) -> Sequence[RegistryRecord | Exception]:
+        # The moment of asking, not of the answer: the records can be no older than that.
+        as_of = self._clock.now()
+        questions = [{_key_of(subject): subject.digits} for subject in subjects]
+        items = await post_batch(self._http, self._path, questions, timeout_seconds=timeout_seconds)
+        fetched_at = self._clock.now()
+        return [self._read(item, subject, as_of, fetched_at) for item, subject in zip(items, subjects, strict=True)]
 
-    def _read(self, answer: Any, subject: RegistrySubject, as_of: float) -> RegistryRecord:
-        result = answer.get("KetQua") if isinstance(answer, dict) else None
+    def _read(self, item: Any, subject: RegistrySubject, as_of: float, fetched_at: float) -> RegistryRecord | Exception:
+        """One item, or what is wrong with it: that harms nobody but who asked for it."""
+        result = item.get("KetQua") if isinstance(item, dict) else None
         if result == "KHONG_TIM_THAY":
-            return RegistryRecord(self._kind.name, subject, None, 0, as_of, self._clock.now())
+            return RegistryRecord(self._kind.name, subject, None, 0, as_of, fetched_at)
         if result != "TIM_THAY":
-            raise WireError("KetQua is not a known code")
-        wire = answer.get("BanGhi")
+            return unusable_item("KetQua is not a known code")
+        wire = item.get("BanGhi")
         if not isinstance(wire, dict):
-            raise WireError("BanGhi is not an object")
+            return unusable_item("BanGhi is not an object")
         if wire.get(_key_of(subject)) != subject.digits:
-            raise WireError("about somebody else")
-        record = self._reader(wire)
-        return RegistryRecord(self._kind.name, subject, record, version_of(wire), as_of, self._clock.now())
+            return unusable_item("about somebody else")
+        try:
+            record = self._reader(wire)
+            version = version_of(wire)
+        except WireError as error:
+            return unusable_item(str(error))
+        return RegistryRecord(self._kind.name, subject, record, version, as_of, fetched_at)
 
 
 def _key_of(subject: RegistrySubject) -> str:
     return "SoDinhDanh" if isinstance(subject, CitizenNumber) else "MaSoDoanhNghiep"
-
-
-def _question(subject: RegistrySubject) -> bytes:
-    return orjson.dumps({"MaYeuCau": uuid.uuid4().hex, _key_of(subject): subject.digits})

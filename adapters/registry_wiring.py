@@ -1,26 +1,26 @@
-"""Connects the registries of an installation, each with its own breaker, limits and connections.
+"""Connects the registries of an installation, each an upstream of its own.
 
 A part of the composition root (`adapters.wiring`), and the only other module that knows both sides.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from adapters.memory_registry_cache import MemoryRegistryCache
-from adapters.metrics import PrometheusObserver
 from adapters.registries import RecordReader, reader_of
 from adapters.registry_http import HttpRegistry
 from gateway.calls.inquiry import Method
 from gateway.citizens.records import Records
 from gateway.model import Secret
 from gateway.ports import Clock
-from gateway.registries.guard import GuardedRegistry
 from gateway.registries.kinds import REGISTRIES, RegistryKind
 from gateway.registries.methods import registry_methods
 from gateway.registries.records import RegistryRecords
 from gateway.settings import RegistriesSettings, RegistryEndpoint, Settings
+from gateway.upstream.ports import UpstreamObserver
 
 
 def open_registries(
@@ -29,7 +29,7 @@ def open_registries(
     *,
     people: Records,
     clock: Clock,
-    observer: PrometheusObserver,
+    observer: UpstreamObserver,
     kinds: tuple[RegistryKind, ...] = REGISTRIES,
     reader_of: Callable[[RegistryKind], RecordReader] = reader_of,
 ) -> dict[str, Method]:
@@ -45,17 +45,20 @@ def open_registries(
             reader=reader_of(kind),
             base_url=endpoint.url,
             token=_token(endpoint),
+            policy=settings.registries.policy,
             clock=clock,
+            draw=random.random,
             observer=observer,
         )
         stack.push_async_callback(registry.close)
-        connected[kind] = RegistryRecords(
+        records = connected[kind] = RegistryRecords(
             kind=kind,
-            registry=GuardedRegistry(registry, kind=kind, clock=clock, observer=observer),
+            registry=registry,
             cache=cache,
             clock=clock,
             timeout_seconds=settings.registries.timeout_seconds,
         )
+        stack.push_async_callback(records.close)
     return registry_methods(connected, people=people, clock=clock, allow_test_numbers=settings.numbers.allow_test)
 
 

@@ -99,13 +99,14 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
     async with AsyncExitStack() as stack:
         lane = _open_lane(stack, settings, observer=observer)
         core = await _open_core(stack, settings, origin=origin_of(settings, slot), lane=lane, observer=observer)
+        upstreams = UpstreamMetrics(degraded=observer.degraded)
         national_db = HttpNationalDatabase.open(
             base_url=settings.national_db.url,
             token=_token(settings),
             policy=settings.national_db.policy,
             clock=core.clock,
             draw=random.random,
-            observer=UpstreamMetrics(degraded=observer.degraded),
+            observer=upstreams,
         )
         stack.push_async_callback(national_db.close)
         records = Records(
@@ -116,7 +117,7 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
         )
         stack.push_async_callback(records.close)
         methods = public_methods(records=records, clock=core.clock, allow_test_numbers=settings.numbers.allow_test)
-        methods |= open_registries(stack, settings, people=records, clock=core.clock, observer=observer)
+        methods |= open_registries(stack, settings, people=records, clock=core.clock, observer=upstreams)
         methods |= _other_public_methods(core, settings)
         gate = open_gate(stack, settings, lane=lane, engine=core.engine, clock=core.clock, observer=observer)
         tokens = await open_token_desk(stack, settings.oauth, clock=core.clock, observer=observer)

@@ -161,13 +161,16 @@ class RegistryEndpoint(Section):
     """Where one specialised registry answers."""
 
     url: str
-    """Base address; `/v1/registries/<registry>/lookup` is asked below it."""
+    """Base address; `/v1/registries/<registry>/batch` is asked below it."""
     token_file: Path | None = None
     """File with the bearer token, mode 0600."""
 
 
-class RegistriesSettings(Section):
-    """The specialised registries: social insurance, civil status and the others of `gateway.registries.kinds`."""
+class RegistriesSettings(UpstreamSettings):
+    """The specialised registries: social insurance, civil status and the others of `gateway.registries.kinds`.
+
+    What it says of an upstream holds for each of them on its own.
+    """
 
     url: str = ""
     """Base address of one system that serves all of them. Empty: the bundled mock of `dancu up`; without it only the
@@ -176,8 +179,6 @@ class RegistriesSettings(Section):
     """File with the bearer token, mode 0600."""
     each: dict[str, RegistryEndpoint] = Field(default_factory=dict)
     """Registries with a system of their own, by name: `[registries.each.civil_status]`."""
-    timeout_seconds: float = Field(default=3.0, gt=0, le=60)
-    """Longest wait for an answer. A caller's earlier deadline wins."""
     cache_entries: int = Field(default=20_000, ge=0)
     """Copies of their records kept in each worker's memory, about 3 KB each."""
 

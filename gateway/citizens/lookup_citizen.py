@@ -23,7 +23,8 @@ from gateway.citizens.fields import citizen_selection
 from gateway.citizens.freshness import allowed_staleness
 from gateway.citizens.matching import first_mismatch
 from gateway.citizens.numbers import check_legacy_number, check_personal_number, legacy, personal
-from gateway.citizens.records import Found, Records
+from gateway.citizens.provenance import provenance_of
+from gateway.citizens.records import Records
 from gateway.errors import InvalidRequestError, NotFoundError, PreconditionError, Reason, UnavailableError, Violation
 from gateway.ports import AmbiguousNumberError, Clock, NationalDatabaseUnavailableError
 
@@ -161,11 +162,3 @@ def require_identity_claims(claims: citizen_pb2.Claims) -> None:
                 for name in missing
             ]
         )
-
-
-def provenance_of(found: Found) -> common_pb2.Provenance:
-    """The provenance of a found record."""
-    provenance = common_pb2.Provenance(source=found.source, record_version=found.record.version)
-    provenance.data_as_of.FromNanoseconds(int(found.record.data_as_of * 1e6) * 1000)
-    provenance.fetched_at.FromNanoseconds(int(found.record.fetched_at * 1e6) * 1000)
-    return provenance

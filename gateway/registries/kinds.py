@@ -1,4 +1,4 @@
-"""The registries there are, each declared once: its contract, its rights, its cache and its limits.
+"""The registries there are, each declared once: its contract, its rights and its cache.
 
 Adding one is one proto, one adapter and one declaration here (docs/adding-a-registry.md). Pure; knows messages of the
 contract and nothing that answers them.
@@ -39,18 +39,6 @@ class CachePolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Guards:
-    """What keeps one registry's trouble its own."""
-
-    most_in_flight: int = 64
-    """Questions of one worker under way; beyond it callers are told to come back rather than queued."""
-    failures_to_open: int = 5
-    """Failures in a row after which it is not asked for a while."""
-    open_for: timedelta = timedelta(seconds=5)
-    """How long; then one question tries whether it answers again."""
-
-
-@dataclass(frozen=True, slots=True)
 class RegistryKind:
     """One registry. Its request, response and record are messages of the contract with the usual field names."""
 
@@ -62,7 +50,6 @@ class RegistryKind:
     response: type[Message]
     record: type[Message]
     cache: CachePolicy = CachePolicy()
-    guards: Guards = Guards()
     by_enterprise_code: bool = False
     """Whether `request` may ask by `enterprise_code` instead of `personal_number`."""
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from dancu.common.v1 import common_pb2
 from gateway.accounts.model import EVERYTHING
 from gateway.calls.inquiry import Answer, Disclosure, Inquiry, Question
 from gateway.calls.validation import (
@@ -26,6 +25,7 @@ from gateway.calls.validation import (
 from gateway.citizens.freshness import allowed_staleness
 from gateway.citizens.lookup_citizen import VIETNAM, check_claims, require_identity_claims
 from gateway.citizens.numbers import check_personal_number, personal
+from gateway.citizens.provenance import provenance_of
 from gateway.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -133,7 +133,7 @@ class LookupRegistry:
         masked = tuple(message.read_mask.paths)
         selection = registry_selection(kind, policy.fields, masked)
         narrowed = selection.narrow(found.record.record)
-        response: Any = kind.response(provenance=_provenance_of(found))
+        response: Any = kind.response(provenance=provenance_of(found))
         getattr(response, kind.name).CopyFrom(narrowed)
         return Answer(response, self._disclosures(subject, narrowed, qualified(kind, selection.paths), found))
 
@@ -207,10 +207,3 @@ def _number_missing(kind: RegistryKind) -> Violation:
             "cần có personal_number hoặc enterprise_code",
         )
     return Violation("personal_number", "is required", "là bắt buộc")
-
-
-def _provenance_of(found: FoundRecord) -> common_pb2.Provenance:
-    provenance = common_pb2.Provenance(source=found.source, record_version=found.record.version)
-    provenance.data_as_of.FromNanoseconds(int(found.record.data_as_of * 1e6) * 1000)
-    provenance.fetched_at.FromNanoseconds(int(found.record.fetched_at * 1e6) * 1000)
-    return provenance

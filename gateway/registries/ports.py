@@ -6,25 +6,21 @@ from datetime import timedelta
 from typing import Protocol
 
 from gateway.registries.model import RegistryRecord, RegistrySubject
+from gateway.upstream.failures import UpstreamUnavailableError
+from gateway.upstream.patience import Patience
 
-
-class RegistryUnavailableError(Exception):
-    """No trustworthy answer came in time: refused, timed out, broken, or about somebody else."""
-
-    def __init__(self, cause: str, *, retry_after_seconds: float = 1.0) -> None:
-        """`cause` is for the log and holds no citizen's data."""
-        super().__init__(cause)
-        self.cause = cause
-        self.retry_after_seconds = retry_after_seconds
+RegistryUnavailableError = UpstreamUnavailableError
+"""The name under which the use cases know it: each registry is the upstream they speak of."""
 
 
 class Registry(Protocol):
     """One specialised registry."""
 
-    async def find(self, subject: RegistrySubject, *, timeout_seconds: float) -> RegistryRecord:
-        """What it holds under a number, as of now; `record` is None where it holds nothing.
+    async def find(self, subject: RegistrySubject, patience: Patience) -> RegistryRecord:
+        """What it holds under a number, as of this call or later; `record` is None where it holds nothing.
 
-        Raises `RegistryUnavailableError` and nothing else. MUST NOT return a record that is not about the subject.
+        Raises `RegistryUnavailableError` and nothing else. MUST NOT return a record that is not about the subject, and
+        MUST NOT send a question for which nobody has `patience` any more.
         """
 
 
@@ -39,10 +35,3 @@ class RegistryCache(Protocol):
 
     async def put(self, record: RegistryRecord, *, lifetime: timedelta) -> None:
         """Keep a copy until `lifetime` after its `data_as_of`. MUST NOT replace a copy of a later state."""
-
-
-class RegistryObserver(Protocol):
-    """Told of a registry's breaker, for metrics. MUST NOT raise and MUST NOT block."""
-
-    def breaker(self, *, registry: str, is_open: bool) -> None:
-        """The registry is not asked for a while, or is asked again."""

@@ -6,7 +6,6 @@ Refuses to know who asks and what they may see.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,6 +15,8 @@ from gateway.ports import Clock
 from gateway.registries.kinds import RegistryKind
 from gateway.registries.model import RegistryRecord, RegistrySubject
 from gateway.registries.ports import Registry, RegistryCache, RegistryUnavailableError
+from gateway.upstream.flights import Flights
+from gateway.upstream.patience import Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class RegistryRecords:
         self._cache = cache
         self._clock = clock
         self._timeout_seconds = timeout_seconds
-        self._flights: dict[RegistrySubject, asyncio.Task[RegistryRecord]] = {}
+        self._flights: Flights[RegistrySubject, RegistryRecord] = Flights(now=clock.monotonic)
 
     async def find(
         self,
@@ -60,38 +61,27 @@ class RegistryRecords:
             copy = await self._cache.get(self._kind.name, subject)
             if copy is not None and is_fresh(copy, now=now, staleness=staleness):
                 return FoundRecord(copy, common_pb2.Provenance.SOURCE_CACHE)
+        until = self._clock.monotonic() + self._timeout_seconds
         try:
-            record = await self._ask(subject, shared=staleness > timedelta(0), deadline=deadline)
+            record = await self._flights.answer(
+                subject,
+                self._fetch,
+                until=until if deadline is None else min(until, deadline),
+                # Zero staleness means "as of my call": a question sent before it may hold an older state.
+                shared=staleness > timedelta(0),
+            )
         except RegistryUnavailableError:
             if copy is not None and stale_if_error is not None and is_fresh(copy, now=now, staleness=stale_if_error):
                 return FoundRecord(copy, common_pb2.Provenance.SOURCE_STALE_CACHE)
             raise
         return FoundRecord(record, common_pb2.Provenance.SOURCE_NATIONAL_DB)
 
-    async def _ask(self, subject: RegistrySubject, *, shared: bool, deadline: float | None) -> RegistryRecord:
-        # Zero staleness means "as of my call": a question sent before it may hold an older state, so none is shared.
-        flight = self._flights.get(subject) if shared else None
-        if flight is None:
-            flight = asyncio.create_task(self._fetch(subject))
-            if shared:
-                self._flights[subject] = flight
-                flight.add_done_callback(lambda _: self._flights.pop(subject, None))
-            flight.add_done_callback(_retrieve)
-        timeout = None if deadline is None else max(0.0, deadline - self._clock.monotonic())
-        try:
-            # Shielded, so that the first caller's hanging up does not take the answer from those who joined.
-            return await asyncio.wait_for(asyncio.shield(flight), timeout)
-        except TimeoutError as error:
-            raise RegistryUnavailableError("the caller's deadline passed first") from error
+    async def close(self) -> None:
+        """End the questions under way."""
+        await self._flights.close()
 
-    async def _fetch(self, subject: RegistrySubject) -> RegistryRecord:
-        record = await self._registry.find(subject, timeout_seconds=self._timeout_seconds)
+    async def _fetch(self, subject: RegistrySubject, patience: Patience) -> RegistryRecord:
+        record = await self._registry.find(subject, patience)
         policy = self._kind.cache
         await self._cache.put(record, lifetime=policy.negative_ttl if record.record is None else policy.ttl)
         return record
-
-
-def _retrieve(flight: asyncio.Task[RegistryRecord]) -> None:
-    # A flight whose callers all left may fail unseen; asking for the exception keeps asyncio from complaining.
-    if not flight.cancelled():
-        flight.exception()

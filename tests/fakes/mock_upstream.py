@@ -1,4 +1,4 @@
-"""The real mock on a real socket of this process, with the adapter of the national database on it."""
+"""The real mock on a real socket of this process, with the adapters of the national database and registries on it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from aiohttp import web
 
 from adapters.clock import SystemClock
 from adapters.national_db_http import HttpNationalDatabase
+from adapters.registries import reader_of
+from adapters.registry_http import HttpRegistry
 from gateway.citizens.numbers import personal
 from gateway.model import CitizenRecord, Secret
+from gateway.registries.kinds import REGISTRIES, RegistryKind
+from gateway.registries.model import EnterpriseCode, RegistryRecord
 from gateway.upstream.patience import Patience
 from gateway.upstream.policy import UpstreamPolicy
 from mock_national_db import sample
@@ -26,14 +30,50 @@ PEOPLE = list(sample(300, population=POPULATION))
 ABSENT = "099199000000"
 
 
-class MockUpstream:
-    """An address with an adapter on it."""
+class MockAddress:
+    """Where a mock answers, how adapters are to treat it, and the handles of its faults."""
 
     def __init__(self, url: str, **policy: Any) -> None:
         self.url = url
         self.clock = SystemClock()
-        self.watched = WatchedUpstream()
         self.policy = UpstreamPolicy(**policy)
+
+    def patience(self, seconds: float) -> Patience:
+        return Patience(self.clock.monotonic() + seconds)
+
+    async def faults(self, **faults: object) -> None:
+        """Replace the faults of the mock."""
+        await self._control("POST", "faults", faults)
+
+    async def citizens_asked(self) -> int:
+        """Records the mock put into answers."""
+        return sum(endpoint["citizens"] for endpoint in (await self._endpoints()).values())
+
+    async def requests(self, *endpoints: str) -> int:
+        """Requests that reached the mock, or these endpoints of it."""
+        told = await self._endpoints()
+        return sum(told[endpoint]["requests"] for endpoint in endpoints or told)
+
+    async def _endpoints(self) -> dict[str, dict[str, int]]:
+        told: dict[str, dict[str, int]] = (await self._control("GET", "stats", None))["endpoints"]
+        return told
+
+    async def _control(self, method: str, what: str, body: object) -> Any:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.request(method, f"{self.url}/control/{what}", json=body) as answer,
+        ):
+            assert answer.status == 200
+            return await answer.json()
+
+
+class MockUpstream(MockAddress):
+    """With the adapter of the national database."""
+
+    def __init__(self, url: str, **policy: Any) -> None:
+        super().__init__(url, **policy)
+        self.watched = WatchedUpstream()
         self.adapter = self.open(TOKEN)
 
     def open(self, token: str) -> HttpNationalDatabase:
@@ -46,34 +86,37 @@ class MockUpstream:
             observer=self.watched,
         )
 
-    def patience(self, seconds: float) -> Patience:
-        return Patience(self.clock.monotonic() + seconds)
-
     async def find(self, digits: str, *, seconds: float = 5) -> CitizenRecord:
         return await self.adapter.find(personal(digits), self.patience(seconds))
 
-    async def faults(self, **faults: object) -> None:
-        """Replace the faults of the mock."""
-        await self._control("POST", "faults", faults)
 
-    async def citizens_asked(self) -> int:
-        """Records the mock put into answers."""
-        stats = await self._control("GET", "stats", None)
-        return int(sum(endpoint["citizens"] for endpoint in stats["endpoints"].values()))
+class MockRegistries(MockAddress):
+    """With an adapter on each registry."""
 
-    async def requests(self) -> int:
-        """Requests that reached the mock."""
-        stats = await self._control("GET", "stats", None)
-        return int(sum(endpoint["requests"] for endpoint in stats["endpoints"].values()))
+    def __init__(self, url: str, **policy: Any) -> None:
+        super().__init__(url, **policy)
+        self.watched = {kind.name: WatchedUpstream() for kind in REGISTRIES}
+        self.adapters = {kind.name: self.open(kind, TOKEN) for kind in REGISTRIES}
 
-    async def _control(self, method: str, what: str, body: object) -> Any:
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        async with (
-            aiohttp.ClientSession(headers=headers) as session,
-            session.request(method, f"{self.url}/control/{what}", json=body) as answer,
-        ):
-            assert answer.status == 200
-            return await answer.json()
+    def open(self, kind: RegistryKind, token: str) -> HttpRegistry:
+        return HttpRegistry.open(
+            kind=kind,
+            reader=reader_of(kind),
+            base_url=self.url,
+            token=Secret(token.encode()),
+            policy=self.policy,
+            clock=self.clock,
+            draw=lambda: 0.5,
+            observer=self.watched[kind.name],
+        )
+
+    async def find(self, name: str, digits: str, *, seconds: float = 5) -> RegistryRecord:
+        subject = EnterpriseCode(digits) if len(digits) == 10 else personal(digits)
+        return await self.adapters[name].find(subject, self.patience(seconds))
+
+    async def close(self) -> None:
+        for adapter in self.adapters.values():
+            await adapter.close()
 
 
 @asynccontextmanager
@@ -99,6 +142,18 @@ async def mock_upstream(**policy: Any) -> AsyncIterator[MockUpstream]:
         finally:
             await made.faults()
             await made.adapter.close()
+
+
+@asynccontextmanager
+async def mock_registries(**policy: Any) -> AsyncIterator[MockRegistries]:
+    """The same of the registries."""
+    async with serving(create_app(token=TOKEN, population=POPULATION)) as url:
+        made = MockRegistries(url, **policy)
+        try:
+            yield made
+        finally:
+            await made.faults()
+            await made.close()
 
 
 @cache

@@ -11,11 +11,11 @@ from adapters.memory_registry_cache import MemoryRegistryCache
 from dancu.common.v1.common_pb2 import BirthDate
 from dancu.registry.v1 import driving_licences_pb2, enterprises_pb2, registered_pb2, social_insurance_pb2
 from gateway.ports import Clock
-from gateway.registries.guard import GuardedRegistry
 from gateway.registries.kinds import RegistryKind
 from gateway.registries.model import RegistryRecord, RegistrySubject
 from gateway.registries.ports import RegistryUnavailableError
 from gateway.registries.records import RegistryRecords
+from gateway.upstream.patience import Patience
 from tests.fakes.national_db import AN, BINH
 
 CODE = "9272199807"
@@ -62,7 +62,7 @@ ENTERPRISE = enterprises_pb2.Enterprises(
 
 
 class FakeRegistries:
-    """Every registry at once: `gateway.registries.ports.Registry` for each, behind the real breaker and cache."""
+    """Every registry at once: `gateway.registries.ports.Registry` for each, behind the real cache."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -75,7 +75,6 @@ class FakeRegistries:
         self.down: set[str] = set()
         self.gate = asyncio.Event()
         self.gate.set()
-        self.breakers: list[tuple[str, bool]] = []
         self.version = 1
 
     def records(self, kinds: tuple[RegistryKind, ...]) -> Mapping[RegistryKind, RegistryRecords]:
@@ -84,7 +83,7 @@ class FakeRegistries:
         return {
             kind: RegistryRecords(
                 kind=kind,
-                registry=GuardedRegistry(_One(self, kind), kind=kind, clock=self._clock, observer=self),
+                registry=_One(self, kind),
                 cache=cache,
                 clock=self._clock,
                 timeout_seconds=3,
@@ -92,10 +91,9 @@ class FakeRegistries:
             for kind in kinds
         }
 
-    def breaker(self, *, registry: str, is_open: bool) -> None:
-        self.breakers.append((registry, is_open))
-
-    async def find(self, kind: RegistryKind, subject: RegistrySubject) -> RegistryRecord:
+    async def find(self, kind: RegistryKind, subject: RegistrySubject, patience: Patience) -> RegistryRecord:
+        if patience.until <= self._clock.monotonic():
+            raise RegistryUnavailableError("nobody waits")
         self.asked.append((kind.name, subject.digits))
         as_of = self._clock.now()
         await self.gate.wait()
@@ -111,5 +109,5 @@ class _One:
         self._registries = registries
         self._kind = kind
 
-    async def find(self, subject: RegistrySubject, *, timeout_seconds: float) -> RegistryRecord:  # noqa: ARG002  the port has it
-        return await self._registries.find(self._kind, subject)
+    async def find(self, subject: RegistrySubject, patience: Patience) -> RegistryRecord:
+        return await self._registries.find(self._kind, subject, patience)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -12,7 +11,6 @@ from aiohttp import web
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
-from adapters.metrics import PrometheusObserver
 from adapters.registries import reader_of
 from adapters.registries import wire as read
 from adapters.registry_wiring import open_registries
@@ -22,7 +20,9 @@ from gateway.errors import Reason
 from gateway.registries.kinds import REGISTRIES, RegistryKind
 from gateway.settings import Settings
 from tests.fakes.gateway import PURPOSE, FakeGateway, policy, refused
+from tests.fakes.mock_upstream import serving
 from tests.fakes.national_db import AN
+from tests.fakes.upstream import WatchedUpstream
 
 PACKAGE = "dancu.toy.v1"
 TEXT, MESSAGE = 9, 11
@@ -76,40 +76,40 @@ def bicycles_from_wire(wire: dict[str, Any]) -> Message:
     )
 
 
+def bicycles(SoDinhDanh: str) -> dict[str, Any]:  # noqa: N803  as the wire has it
+    """What the toy's server holds."""
+    if SoDinhDanh != AN.personal_number:
+        return {"KetQua": "KHONG_TIM_THAY"}
+    record = {"SoDinhDanh": SoDinhDanh, "SoKhung": "VN-77", "Mau": "xanh", "PhienBan": 3}
+    return {"KetQua": "TIM_THAY", "BanGhi": record}
+
+
 @pytest.fixture
 async def gateway() -> AsyncIterator[FakeGateway]:
     """The pipeline with all registries opened from settings; only the sixth has a server."""
 
     async def answer(request: web.Request) -> web.Response:
-        asked = json.loads(await request.read())
-        if asked["SoDinhDanh"] != AN.personal_number:
-            return web.json_response({"KetQua": "KHONG_TIM_THAY"})
-        record = {"SoDinhDanh": asked["SoDinhDanh"], "SoKhung": "VN-77", "Mau": "xanh", "PhienBan": 3}
-        return web.json_response({"KetQua": "TIM_THAY", "BanGhi": record})
+        asked = await request.json()
+        return web.json_response(
+            {"MaYeuCau": asked["MaYeuCau"], "DanhSach": [bicycles(**of) for of in asked["DanhSach"]]}
+        )
 
     app = web.Application()
-    app.router.add_post("/v1/registries/bicycles/lookup", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
+    app.router.add_post("/v1/registries/bicycles/batch", answer)
     made = FakeGateway()
     people = Records(cache=made.cache, national_db=made.national_db, clock=made.clock, timeout_seconds=3)
-    settings = Settings.model_validate(
-        {"registries": {"url": f"http://{host}:{port}"}, "numbers": {"allow_test": True}}
-    )
-    async with AsyncExitStack() as stack:
+    async with serving(app) as url, AsyncExitStack() as stack:
+        settings = Settings.model_validate({"registries": {"url": url}, "numbers": {"allow_test": True}})
         made.methods |= open_registries(
             stack,
             settings,
             people=people,
             clock=made.clock,
-            observer=PrometheusObserver(version="test"),
+            observer=WatchedUpstream(),
             kinds=KINDS,
             reader_of=lambda kind: bicycles_from_wire if kind is BICYCLES else reader_of(kind),
         )
         yield made
-    await runner.cleanup()
 
 
 async def ask(gateway: FakeGateway, number: str, *, mask: tuple[str, ...] = ()) -> Any:
@@ -160,8 +160,7 @@ async def test_a_registry_that_no_setting_connects_is_not_served() -> None:
     people = Records(cache=made.cache, national_db=made.national_db, clock=made.clock, timeout_seconds=3)
     settings = Settings.model_validate({"registries": {"each": {"civil_status": {"url": "http://127.0.0.1:9"}}}})
     async with AsyncExitStack() as stack:
-        observer = PrometheusObserver(version="test")
-        methods = open_registries(stack, settings, people=people, clock=made.clock, observer=observer)
+        methods = open_registries(stack, settings, people=people, clock=made.clock, observer=WatchedUpstream())
     assert list(methods) == ["dancu.registry.v1.RegistryService/LookupCivilStatus"]
 
 

@@ -15,7 +15,7 @@ from dancu.errors.v1 import errors_pb2
 from dancu.registry.v1 import registry_service_pb2
 from gateway.accounts.model import Limits
 from gateway.citizens.numbers import personal
-from gateway.errors import GatewayError, Reason
+from gateway.errors import Reason
 from gateway.registries.kinds import REGISTRIES, RegistryKind
 from gateway.transport.statuses import status_of
 from tests.fakes.gateway import PURPOSE, FakeGateway, claims, policy, refused
@@ -232,52 +232,6 @@ async def test_a_registry_that_is_down_refuses_for_itself_alone_and_says_when_to
     assert (await gateway.lookup(NUMBER)).citizen.full_name == AN.full_name
 
 
-async def test_after_failures_in_a_row_a_registry_is_left_alone_and_then_tried_by_one() -> None:
-    """Hammering keeps a registry down; waiting for ever keeps callers away."""
-    gateway = FakeGateway()
-    gateway.registries.down.add("social_insurance")
-    guards = INSURANCE.guards
-    for _ in range(guards.failures_to_open + 3):
-        with refused("UNAVAILABLE", Reason.REGISTRY_UNAVAILABLE) as caught:
-            await ask(gateway)
-    assert len(gateway.registries.asked) == guards.failures_to_open
-    assert caught[0].retry_after_seconds == pytest.approx(guards.open_for.total_seconds())
-    assert (await ask(gateway, "driving_licences")).driving_licences == AN_LICENCES
-
-    gateway.clock.advance(guards.open_for.total_seconds() + 0.1)
-    gateway.registries.asked.clear()
-    gateway.registries.gate.clear()
-    trials = [asyncio.create_task(ask(gateway, personal_number=NUMBER, staleness=0)) for _ in range(5)]
-    for _ in range(30):
-        await asyncio.sleep(0)
-    gateway.registries.gate.set()
-    results = await asyncio.gather(*trials, return_exceptions=True)
-    assert len(gateway.registries.asked) == 1
-    assert all(isinstance(one, GatewayError) and one.reason is Reason.REGISTRY_UNAVAILABLE for one in results)
-
-    gateway.registries.down.clear()
-    gateway.clock.advance(guards.open_for.total_seconds() + 0.1)
-    assert (await ask(gateway)).social_insurance == AN_INSURANCE
-    assert gateway.registries.breakers == [
-        ("social_insurance", True), ("social_insurance", True), ("social_insurance", False),
-    ]  # fmt: skip
-
-
-async def test_more_questions_under_way_than_a_registry_bears_are_told_to_come_back() -> None:
-    """A slow registry must not take the worker's memory with it."""
-    gateway = FakeGateway(in_flight=1000)
-    gateway.registries.gate.clear()
-    most = INSURANCE.guards.most_in_flight
-    under_way = [asyncio.create_task(ask(gateway, personal_number=NUMBER, staleness=0)) for _ in range(most + 1)]
-    done, waiting = await asyncio.wait(under_way, timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
-    (one_too_many,) = done
-    error = one_too_many.exception()
-    assert isinstance(error, GatewayError)
-    assert error.reason is Reason.REGISTRY_UNAVAILABLE
-    gateway.registries.gate.set()
-    assert len(await asyncio.gather(*waiting)) == most
-
-
 async def test_a_copy_serves_as_long_as_the_registrys_own_policy_says() -> None:
     """Points of a licence age faster than months of insurance."""
     gateway = FakeGateway(policy=policy(staleness_ceiling=timedelta(days=30)))
@@ -321,6 +275,61 @@ async def test_concurrent_questions_about_one_person_ask_a_registry_once_and_nev
     for name, answer in zip(names, answers, strict=True):
         assert getattr(answer, name).personal_number == NUMBER
         assert answer.HasField(name)
+
+
+async def test_zero_staleness_shares_no_question_that_was_asked_before() -> None:
+    """It means "as of my call", and an earlier question may hold an older state."""
+    gateway = FakeGateway()
+    gateway.registries.gate.clear()
+    staleness = (None, None, 0, 0)
+    under_way = [asyncio.create_task(ask(gateway, personal_number=NUMBER, staleness=allowed)) for allowed in staleness]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    gateway.registries.gate.set()
+    assert len(await asyncio.gather(*under_way)) == 4
+    assert gateway.registries.asked == [("social_insurance", NUMBER)] * 3
+
+
+async def test_who_has_little_time_or_leaves_takes_no_answer_from_the_others() -> None:
+    """The first of many at the counter hangs up; the rest still stand there."""
+    gateway = FakeGateway()
+    gateway.registries.gate.clear()
+    asked = request(INSURANCE, personal_number=NUMBER)
+    leaves = asyncio.create_task(gateway.call(asked, method=INSURANCE.method))
+    hurries = asyncio.create_task(
+        gateway.call(asked, method=INSURANCE.method, deadline=gateway.clock.monotonic() + 0.05)
+    )
+    waits = asyncio.create_task(gateway.call(asked, method=INSURANCE.method))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    leaves.cancel()
+    with refused("UNAVAILABLE", Reason.REGISTRY_UNAVAILABLE):
+        await hurries
+    gateway.registries.gate.set()
+    reply = await waits
+    assert registry_service_pb2.LookupSocialInsuranceResponse.FromString(reply.response).HasField("social_insurance")
+    assert gateway.registries.asked == [("social_insurance", NUMBER)]
+
+
+async def test_closing_ends_the_questions_under_way() -> None:
+    """A worker that drains while a registry hangs must still end."""
+    gateway = FakeGateway()
+    gateway.registries.gate.clear()
+    (records,) = gateway.registries.records((INSURANCE,)).values()
+    before = asyncio.all_tasks()
+    asked = [
+        asyncio.create_task(
+            records.find(personal(NUMBER), staleness=timedelta(hours=hours), stale_if_error=None, deadline=None)
+        )
+        for hours in (0, 1, 1)
+    ]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(gateway.registries.asked) == 2
+    await records.close()
+    results = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 1)
+    assert all(isinstance(result, asyncio.CancelledError) for result in results)
+    assert asyncio.all_tasks() == before
 
 
 async def test_wire_replies_stay_as_they_are() -> None:
