@@ -16,6 +16,7 @@ from adapters.upstream_metrics import UpstreamMetrics
 from dancu.client import Client
 from dancu.common.v1 import common_pb2
 from gateway.errors import Reason
+from gateway.registries.kinds import REGISTRIES
 from gateway.upstream.policy import BreakerPolicy
 from mock_national_db import sample
 from tests.fakes.gateway import FakeGateway, policy, refused
@@ -105,6 +106,8 @@ def test_a_running_gateway_tells_how_its_upstream_is(gateway_up: GatewayUp) -> N
     assert 'dancu_degraded{dependency="national_db"} 0.0' in told
     (limit,) = re.findall(r'dancu_upstream_concurrency_limit\{registry="national_db"\} ([0-9.]+)', told)
     assert 2 * 2 <= float(limit) <= 2 * 32, "of two workers together"
+    told_of = set(re.findall(r'dancu_upstream_breaker_open\{registry="([a-z_]+)"\}', told))
+    assert told_of == {"national_db", *(kind.name for kind in REGISTRIES)}, "each is an upstream of its own"
 
 
 def test_metrics_of_the_breaker_follow_it() -> None:

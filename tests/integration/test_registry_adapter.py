@@ -64,9 +64,9 @@ async def test_an_enterprise_is_found_by_its_code(upstream: MockRegistries) -> N
     """The other number of the contract."""
     by_person = (await holders(upstream, "enterprises"))[0]
     code = by_person.entries[0].enterprise_code
-    by_code = await upstream.find("enterprises", code)
-    assert by_code.record.entries[0] == by_person.entries[0]
-    assert by_code.record.personal_number == ""
+    by_code: Any = (await upstream.find("enterprises", code)).record
+    assert by_code.entries[0] == by_person.entries[0]
+    assert by_code.personal_number == ""
     assert (await upstream.find("enterprises", "9999999999")).record is None
 
 
