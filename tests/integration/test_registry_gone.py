@@ -120,15 +120,18 @@ async def test_a_registry_that_hangs_is_asked_no_more_than_it_bears_and_holds_up
     limits = {"min_connections": 1, "max_connections": 2, "max_waiting": 20, "timeout_seconds": 0.4}
     async with world(tmp_path, **limits) as gone:
         await gone.faults(hang_rate=1)
-        hanging = [asyncio.create_task(gone.ask(GONE, number)) for number in NUMBERS[:60]]
-        await asyncio.sleep(0)
+        hanging = []
+        for nth in range(6):
+            hanging += [asyncio.create_task(gone.ask(GONE, number)) for number in NUMBERS[10 * nth : 10 * (nth + 1)]]
+            # Longer than questions gather for: each ten would be a request of their own if the registry had a place.
+            await asyncio.sleep(0.02)
         others = (gone.ask(name, number) for name in OTHERS for number in NUMBERS[:10])
         await asyncio.wait_for(asyncio.gather(*others), 2)
         refusals = await asyncio.wait_for(asyncio.gather(*hanging, return_exceptions=True), 2)
         causes = Counter(refusal.cause for refusal in refusals if isinstance(refusal, GatewayError))
         assert causes.total() == 60
-        assert causes[f"{GONE}: too many questions wait"] >= 20, "twenty wait, and no more than that are under way"
-        assert await gone.mock.requests(f"registries.{GONE}") <= 2
+        assert causes[f"{GONE}: too many questions wait"] >= 20, "twenty wait, ten or twenty are under way"
+        assert await gone.mock.requests(f"registries.{GONE}") <= 3
 
 
 async def test_a_stale_copy_is_given_at_once_while_a_registrys_breaker_is_open(tmp_path: Any) -> None:
