@@ -147,6 +147,12 @@ class PrometheusObserver:
             multiprocess_mode="livemax",
             registry=own,
         )
+        self._feed_lag = Gauge(
+            "dancu_change_feed_lag_seconds",
+            "For how long changes of the national database may have waited that no cache was told of.",
+            multiprocess_mode="livemax",
+            registry=own,
+        )
         build = Gauge(
             "dancu_build_info",
             "Always 1; the labels say what runs.",
@@ -230,6 +236,10 @@ class PrometheusObserver:
     def degraded(self, dependency: str, *, is_degraded: bool) -> None:
         """A dependency is gone, or back."""
         self._degraded[dependency,].set(1 if is_degraded else 0)
+
+    def change_feed_lag(self, seconds: float) -> None:
+        """How far the following of changes is behind; see `gateway.citizens.ports.FollowerObserver`."""
+        self._feed_lag.set(seconds)
 
     def upstream_finished(self, *, registry: str, outcome: str, seconds: float) -> None:
         """A call to a registry ended; `outcome` is one of a few words such as `ok`, `timeout`, `error`."""

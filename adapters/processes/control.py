@@ -23,6 +23,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from adapters import metrics
+from adapters.citizen_cache import following_changes
 from adapters.ledger.machine_lock import MachineHeldError, hold_machine
 from adapters.logs import configure_logs
 from adapters.processes.addresses import listening, reachable
@@ -30,7 +31,7 @@ from adapters.processes.control_health import NationalDatabaseCheck, Readiness, 
 from adapters.processes.control_http import application
 from adapters.processes.evidence import looking_after_evidence
 from adapters.processes.notify import notify
-from adapters.wiring import Answering, open_control
+from adapters.wiring import Answering, national_db_token, open_control
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.transport.grpc_aio import PipelineHandler
 from gateway.version import __version__
@@ -94,6 +95,8 @@ async def _serve(settings: Settings) -> None:
         healthy = HealthServicer()
         observer = metrics.PrometheusObserver(version=__version__)
         answering = await stack.enter_async_context(open_control(settings, observer=observer))
+        token = national_db_token(settings)
+        await stack.enter_async_context(following_changes(settings, token=token, observer=observer))
         await _open_admin(settings, answering, admin_services(healthy=healthy), stack)
         notify("READY=1")
         log.info("control_ready", http_port=settings.http.port, admin_port=settings.admin.port)

@@ -11,8 +11,14 @@ from datetime import timedelta
 
 from dancu.common.v1 import common_pb2
 from gateway.citizens.freshness import is_fresh
+from gateway.citizens.ports import EveryWorkerAsks, FetchClaims
 from gateway.model import CitizenNumber, CitizenRecord
 from gateway.ports import Clock, IdentityCache, NationalDatabase, NationalDatabaseUnavailableError
+
+PATIENCE_SECONDS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.1)
+"""Between looks at what another worker is fetching; a quarter of a second in all, then this one asks as well."""
+
+_EVERY_WORKER_ASKS = EveryWorkerAsks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +29,35 @@ class Found:
     source: common_pb2.Provenance.Source.ValueType
 
 
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A question under way; what it brings is as of `asked_at` or later."""
+
+    answer: asyncio.Future[Found]
+    asked_at: float
+    ticket: int
+
+
 class Records:
     """Finds records, never staler than allowed."""
 
     def __init__(
-        self, *, cache: IdentityCache, national_db: NationalDatabase, clock: Clock, timeout_seconds: float
+        self,
+        *,
+        cache: IdentityCache,
+        national_db: NationalDatabase,
+        clock: Clock,
+        timeout_seconds: float,
+        claims: FetchClaims = _EVERY_WORKER_ASKS,
     ) -> None:
         """`timeout_seconds`: the longest wait for the national database; a caller's earlier deadline wins."""
         self._cache = cache
         self._national_db = national_db
         self._clock = clock
         self._timeout_seconds = timeout_seconds
-        self._flights: dict[CitizenNumber, asyncio.Task[CitizenRecord]] = {}
+        self._claims = claims
+        self._shared: dict[CitizenNumber, _Flight] = {}
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def find(
         self, number: CitizenNumber, *, staleness: timedelta, stale_if_error: timedelta | None, deadline: float | None
@@ -45,42 +68,111 @@ class Records:
         permitted copy can answer. `deadline` is monotonic.
         """
         now = self._clock.now()
+        allowed = min(staleness.total_seconds(), self._cache.vouched_seconds)
         copy = None
-        if staleness > timedelta(0) or stale_if_error is not None:
-            copy = await self._cache.get(number, not_before=now - staleness.total_seconds())
-            if copy is not None and is_fresh(copy, now=now, staleness=staleness):
+        if allowed > 0:
+            copy = self._cache.near(number, now=now, not_before=now - allowed)
+            if copy is not None and is_fresh(copy, now=now, staleness_seconds=allowed):
                 return Found(copy, common_pb2.Provenance.SOURCE_CACHE)
+        if allowed > 0 or stale_if_error is not None:
+            copy = await self._cache.get(number, not_before=now - allowed)
+            if copy is not None and is_fresh(copy, now=now, staleness_seconds=allowed):
+                return Found(copy, common_pb2.Provenance.SOURCE_CACHE)
+        is_hot = copy is not None or self._cache.is_contended(number)
         try:
-            record = await self._ask(number, shared=staleness > timedelta(0), deadline=deadline)
+            return await self._ask(number, not_before=now - allowed, shared=allowed > 0, is_hot=is_hot, until=deadline)
         except NationalDatabaseUnavailableError:
-            if copy is not None and stale_if_error is not None and is_fresh(copy, now=now, staleness=stale_if_error):
+            limit = 0.0 if stale_if_error is None else stale_if_error.total_seconds()
+            if copy is not None and is_fresh(copy, now=now, staleness_seconds=limit):
                 return Found(copy, common_pb2.Provenance.SOURCE_STALE_CACHE)
             raise
-        return Found(record, common_pb2.Provenance.SOURCE_NATIONAL_DB)
 
-    async def _ask(self, number: CitizenNumber, *, shared: bool, deadline: float | None) -> CitizenRecord:
+    async def close(self) -> None:
+        """Wait for what is under way, copies being kept included."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _ask(
+        self, number: CitizenNumber, *, not_before: float, shared: bool, is_hot: bool, until: float | None
+    ) -> Found:
         # Zero staleness means "as of my call": a question sent before it may hold an older state, so none is shared.
-        flight = self._flights.get(number) if shared else None
+        flight = self._joinable(number, not_before) if shared else None
         if flight is None:
-            flight = asyncio.create_task(self._fetch(number))
+            flight = self._depart(number, not_before=not_before if shared else None, is_hot=is_hot)
             if shared:
-                self._flights[number] = flight
-                flight.add_done_callback(lambda _: self._flights.pop(number, None))
-            flight.add_done_callback(_retrieve)
-        timeout = None if deadline is None else max(0.0, deadline - self._clock.monotonic())
+                self._shared[number] = flight
+        timeout = None if until is None else max(0.0, until - self._clock.monotonic())
         try:
             # Shielded, so that the first caller's hanging up does not take the answer from those who joined.
-            return await asyncio.wait_for(asyncio.shield(flight), timeout)
+            return await asyncio.wait_for(asyncio.shield(flight.answer), timeout)
         except TimeoutError as error:
             raise NationalDatabaseUnavailableError("the caller's deadline passed first") from error
 
-    async def _fetch(self, number: CitizenNumber) -> CitizenRecord:
-        record = await self._national_db.find(number, timeout_seconds=self._timeout_seconds)
-        await self._cache.put(record)
-        return record
+    def _joinable(self, number: CitizenNumber, not_before: float) -> _Flight | None:
+        """A question under way whose answer is young enough, and no change has been heard of since it was sent."""
+        flight = self._shared.get(number)
+        if flight is None or flight.asked_at < not_before or self._cache.changed_since(number, flight.ticket):
+            return None
+        return flight
 
+    def _depart(self, number: CitizenNumber, *, not_before: float | None, is_hot: bool) -> _Flight:
+        answer: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+        ticket = self._cache.ticket()
+        task = asyncio.create_task(self._fly(number, answer, ticket=ticket, not_before=not_before, is_hot=is_hot))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        flight = _Flight(answer, self._clock.now(), ticket)
+        answer.add_done_callback(lambda answer: self._land(number, answer))
+        return flight
 
-def _retrieve(flight: asyncio.Task[CitizenRecord]) -> None:
-    # A flight whose callers all left may fail unseen; asking for the exception keeps asyncio from complaining.
-    if not flight.cancelled():
-        flight.exception()
+    def _land(self, number: CitizenNumber, answer: asyncio.Future[Found]) -> None:
+        flight = self._shared.get(number)
+        if flight is not None and flight.answer is answer:
+            del self._shared[number]
+        # A flight whose callers all left may fail unseen; asking for the exception keeps asyncio from complaining.
+        if not answer.cancelled():
+            answer.exception()
+
+    async def _fly(
+        self,
+        number: CitizenNumber,
+        answer: asyncio.Future[Found],
+        *,
+        ticket: int,
+        not_before: float | None,
+        is_hot: bool,
+    ) -> None:
+        claimed = False
+        try:
+            if is_hot and not_before is not None:
+                brought, claimed = await self._others(number, not_before)
+                if brought is not None:
+                    answer.set_result(Found(brought, common_pb2.Provenance.SOURCE_CACHE))
+                    return
+            record = await self._national_db.find(number, timeout_seconds=self._timeout_seconds)
+            # Nobody waits until the copy is kept; it is at hand in this worker before the answer is heard.
+            answer.set_result(Found(record, common_pb2.Provenance.SOURCE_NATIONAL_DB))
+            await self._cache.put(record, ticket=ticket)
+        except asyncio.CancelledError:
+            answer.cancel()
+            raise
+        except Exception as error:
+            if answer.done():
+                raise
+            answer.set_exception(error)
+        finally:
+            if claimed:
+                await self._claims.release(number)
+
+    async def _others(self, number: CitizenNumber, not_before: float) -> tuple[CitizenRecord | None, bool]:
+        """What another worker that asks already brings, and whether this one is to ask in its turn with a claim."""
+        for patience in PATIENCE_SECONDS:
+            claimed = await self._claims.take(number)
+            if not claimed:
+                await asyncio.sleep(patience)
+            # Also once claimed: the one who asked before may just have finished.
+            now, copy = self._clock.now(), await self._cache.get(number, not_before=not_before)
+            if copy is not None and is_fresh(copy, now=now, staleness_seconds=now - not_before):
+                return copy, claimed
+            if claimed:
+                return None, True
+        return None, False

@@ -25,6 +25,7 @@ from gateway.calls.record import Recorder
 from gateway.citizens.records import Records
 from gateway.errors import GatewayError, Reason
 from gateway.model import Call, Reply, Secret, VersionedSecret
+from gateway.ports import Clock
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import MemoryJournal
 from tests.fakes.limiters import memory_gate
@@ -77,8 +78,8 @@ class FakeGateway:
         self.key_used_at: dict[str, float] = {}
         self.allow(policy=policy, limits=limits)
         self.cache = LayeredIdentityCache(
-            l1=MemoryIdentityCache(clock=self.clock, entries=100, ttl_seconds=3600, negative_ttl_seconds=60),
-            l2=MemoryIdentityCache(clock=self.clock, entries=100, ttl_seconds=3600, negative_ttl_seconds=60),
+            l1=memory_cache(self.clock),
+            l2=memory_cache(self.clock),
             observer=self.observed,
         )
         self.recorder = Recorder(journal=self.journal, tokens=self.tokens, clock=self.clock)
@@ -132,6 +133,10 @@ class FakeGateway:
     async def lookup(self, number: str, **fields: Any) -> citizen_service_pb2.LookupCitizenResponse:
         reply = await self.call(lookup_request(number, **fields).SerializeToString())
         return citizen_service_pb2.LookupCitizenResponse.FromString(reply.response)
+
+
+def memory_cache(clock: Clock, *, max_bytes: int = 1_000_000) -> MemoryIdentityCache:
+    return MemoryIdentityCache(clock=clock, max_bytes=max_bytes, ttl_seconds=3600, negative_ttl_seconds=60)
 
 
 def lookup_request(
