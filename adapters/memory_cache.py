@@ -35,7 +35,7 @@ class _Entry(NamedTuple):
 class _Fence(NamedTuple):
     version: int
     withdrawn: bool
-    count: int
+    heard: int
     ends: float
 
 
@@ -96,7 +96,7 @@ class MemoryIdentityCache:
             # Changes name personal numbers: any of them may be about the holder of a legacy number.
             return True
         fence = self._fences.get(number.digits)
-        return fence is not None and fence.count > ticket
+        return fence is not None and fence.heard > ticket
 
     def is_contended(self, number: CitizenNumber) -> bool:
         """Whether the record changed a moment ago, so that every worker lost its copy."""

@@ -12,6 +12,7 @@ from adapters.redis_changes import RedisInvalidations
 from adapters.redis_lane import RedisLane
 from adapters.redis_time import RedisTime
 from adapters.seals import Seals
+from adapters.secret_files import SecretMissingError
 from gateway.audit.tokens import Tokens
 from gateway.model import Secret, VersionedSecret
 from gateway.ports import Clock
@@ -25,8 +26,11 @@ class KeysInMemory:
     """A key ring that a test adds to."""
 
     keys: list[VersionedSecret]
+    is_readable: bool = True
 
     def versions(self) -> list[VersionedSecret]:
+        if not self.is_readable:
+            raise SecretMissingError("not readable now")
         return list(self.keys)
 
 
