@@ -25,6 +25,7 @@ _TRIP_SECONDS = 3.0
 """What an answer may take beyond the wait it was asked for."""
 _LOST = {"CON_TRO_QUA_CU", "CON_TRO_KHONG_BIET"}
 _MAX_CURSOR = 256
+_OURS = {400, 410, 422}
 
 
 class HttpChangeFeed:
@@ -79,6 +80,9 @@ class HttpChangeFeed:
             asyncio.timeout(wait_seconds + _TRIP_SECONDS),
             self._session.post(self._url, data=body, allow_redirects=False) as response,
         ):
+            if response.status in _OURS:
+                # Not a failure that passes: the cursor is not one of this feed's, for instance.
+                raise UnusablePageError(f"status {response.status}")
             if response.status != 200:
                 raise ChangeFeedUnavailableError(f"status {response.status}")
             chunks, size = [], 0
