@@ -77,6 +77,8 @@ async def following_changes(settings: Settings, *, token: Secret, observer: Foll
         stack.push_async_callback(lane.close)
         invalidations = RedisInvalidations(
             lane,
+            # One control process runs on a machine (`hold_machine`), and machines differ in name.
+            who=settings.node,
             names=[Tokens(key) for key in key_ring(settings.data_dir, CACHE_NAME).versions()],
             seals=Seals(key_ring(settings.data_dir, CACHE_SEAL), monotonic=clock.monotonic),
         )

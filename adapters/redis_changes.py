@@ -5,7 +5,7 @@
     dancu:{changes}:log      a stream; an entry is a sealed page of changes
 
 The three move together in scripts, and none but the first has a time to live, so that none is evicted alone. A worker
-asks some twenty times a second, joining commands that travel anyway: the same on one server and on a cluster, with the
+asks some thirty times a second, joining commands that travel anyway: the same on one server and on a cluster, with the
 time-outs of everything else, and nothing is missed while it is away. What it saw last must still be in the log: if not,
 or in another epoch, it drops all it has.
 
@@ -78,17 +78,21 @@ class RedisInvalidations:
         self,
         lane: RedisLane,
         *,
+        who: str,
         names: Sequence[Tokens],
         seals: Seals,
-        new_id: Callable[[], str] = lambda: secrets.token_hex(8),
+        new_epoch: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
-        """`names`: one for each version of the key that names copies."""
+        """`who` follows: unique among those that run, and kept through a restart, so that a lead is taken up at once.
+
+        `names`: one for each version of the key that names copies.
+        """
         self._lane = lane
         self._copies = RedisCopies(lane, tokens=list(names))
         self._names = ",".join(str(tokens.version) for tokens in names)
         self._seals = seals
-        self._new_id = new_id
-        self._who = new_id()
+        self._new_epoch = new_epoch
+        self._who = who
         self._epoch: str | None = None
         self._cursor: str | None = None
         self._lead = Script(lane, _LEAD)
@@ -123,7 +127,7 @@ class RedisInvalidations:
 
     async def start_over(self, cursor: str) -> None:
         """A new epoch: nobody looks at earlier copies any more, and they end by their time to live."""
-        epoch = self._new_id()
+        epoch = self._new_epoch()
         arguments = (self._who, _LEASE_MS, epoch, cursor, self._names)
         if not await self._run(self._start_over, (LEADER, STATE, LOG), *arguments):
             raise NotLeadingError

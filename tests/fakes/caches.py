@@ -60,8 +60,8 @@ def redis_cache(
     )
 
 
-def invalidations(lane: RedisLane, clock: Clock, *names: VersionedSecret) -> RedisInvalidations:
-    return RedisInvalidations(lane, names=[Tokens(key) for key in names or (NAMES,)], seals=seals(clock))
+def invalidations(lane: RedisLane, clock: Clock, *names: VersionedSecret, who: str = "machine-1") -> RedisInvalidations:
+    return RedisInvalidations(lane, who=who, names=[Tokens(key) for key in names or (NAMES,)], seals=seals(clock))
 
 
 class CachingWorker:

@@ -163,7 +163,7 @@ async def test_starting_over_leaves_nothing_anybody_had(setup: Setup) -> None:
 
 async def test_one_leads_and_another_takes_over_where_it_stopped(setup: Setup) -> None:
     """One leader among machines; its successor knows the cursor and repeats nothing that took effect."""
-    successor = invalidations(setup.lane, setup.clock)
+    successor = invalidations(setup.lane, setup.clock, who="machine-2")
     assert not await successor.lead()
     await setup.leader.apply([CHANGE], after="c0", cursor="c1")
     await setup.leader.resign()
