@@ -17,9 +17,9 @@ from gateway.citizens.changes import Change
 from gateway.citizens.numbers import legacy, personal
 from gateway.model import CitizenRecord
 from gateway.ports import IdentityCache
-from tests.fakes.caches import NAMES, memory_cache, redis_cache
+from tests.fakes.caches import NAMES, redis_cache
 from tests.fakes.clock import FakeClock
-from tests.fakes.gateway import Observed
+from tests.fakes.gateway import Observed, memory_cache
 from tests.fakes.national_db import AN, BINH, NOBODY
 from tests.fakes.valkey import running_valkey
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from adapters.layered_cache import LayeredIdentityCache
-from adapters.memory_cache import MemoryIdentityCache
 from adapters.redis_cache import RedisIdentityCache
 from adapters.redis_change_listener import ChangeListener
 from adapters.redis_changes import RedisInvalidations
@@ -14,9 +14,9 @@ from adapters.redis_time import RedisTime
 from adapters.seals import Seals
 from adapters.secret_files import SecretMissingError
 from gateway.audit.tokens import Tokens
-from gateway.model import Secret, VersionedSecret
+from gateway.model import CitizenRecord, Secret, VersionedSecret
 from gateway.ports import Clock
-from tests.fakes.gateway import Observed
+from tests.fakes.gateway import Observed, memory_cache
 
 NAMES = VersionedSecret(1, Secret(b"n" * 32))
 
@@ -42,10 +42,6 @@ def seals(clock: Clock, *keys: VersionedSecret) -> Seals:
     return Seals(KeysInMemory(list(keys or (seal_key(),))), monotonic=clock.monotonic)
 
 
-def memory_cache(clock: Clock, *, max_bytes: int = 1_000_000) -> MemoryIdentityCache:
-    return MemoryIdentityCache(clock=clock, max_bytes=max_bytes, ttl_seconds=3600, negative_ttl_seconds=60)
-
-
 def redis_cache(
     lane: RedisLane, clock: Clock, *keys: VersionedSecret, time: RedisTime | None = None
 ) -> RedisIdentityCache:
@@ -62,6 +58,19 @@ def redis_cache(
 
 def invalidations(lane: RedisLane, clock: Clock, *names: VersionedSecret, who: str = "machine-1") -> RedisInvalidations:
     return RedisInvalidations(lane, who=who, names=[Tokens(key) for key in names or (NAMES,)], seals=seals(clock))
+
+
+class SlowToKeep(LayeredIdentityCache):
+    """A cache whose far layer is slow."""
+
+    def __init__(self, cache: LayeredIdentityCache) -> None:
+        self.__dict__.update(cache.__dict__)
+        self.may_keep, self.kept = asyncio.Event(), asyncio.Event()
+
+    async def put(self, record: CitizenRecord, *, ticket: int) -> None:
+        await self.may_keep.wait()
+        await super().put(record, ticket=ticket)
+        self.kept.set()
 
 
 class CachingWorker:

@@ -77,10 +77,14 @@ class FakeGateway:
         self._keys: dict[str, ApiKey] = {}
         self.key_used_at: dict[str, float] = {}
         self.allow(policy=policy, limits=limits)
+        self.hears = True
+        self.l1 = memory_cache(self.clock)
         self.cache = LayeredIdentityCache(
-            l1=memory_cache(self.clock),
+            l1=self.l1,
             l2=memory_cache(self.clock),
             observer=self.observed,
+            unheard_seconds=900,
+            hears=lambda: self.hears,
         )
         self.recorder = Recorder(journal=self.journal, tokens=self.tokens, clock=self.clock)
         records = Records(cache=self.cache, national_db=self.national_db, clock=self.clock, timeout_seconds=3)
