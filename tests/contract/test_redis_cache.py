@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.redis_cache import RedisIdentityCache
+from adapters.redis_cache import FIRST_EPOCH, RedisIdentityCache, copy_key
 from adapters.redis_lane import RedisLane
 from adapters.redis_time import RedisTime
 from adapters.seals import BrokenSealError, Seals
 from adapters.secret_files import KeyRing
+from gateway.audit.tokens import Tokens
 from gateway.citizens.numbers import personal
 from gateway.model import CitizenRecord
-from tests.fakes.caches import KeysInMemory, redis_cache, seal_key
+from tests.fakes.caches import NAMES, KeysInMemory, redis_cache, seal_key
 from tests.fakes.clock import FakeClock
 from tests.fakes.national_db import AN, BINH
 from tests.fakes.valkey import RunningValkey, running_valkey
@@ -62,6 +63,27 @@ async def test_a_copy_moved_to_another_citizens_key_is_not_answered(lane: RedisL
     assert sum(answer is not None for answer in answers) == 1
     for asked, answer in zip((AN, BINH), answers, strict=True):
         assert answer is None or answer.citizen == asked
+
+
+async def test_a_copy_under_another_number_is_not_answered_even_if_sealed_for_its_place(lane: RedisLane) -> None:
+    """P3: should two names ever meet, or a defect of ours mix them, the number inside decides."""
+    cache = redis_cache(lane, FakeClock(NOW))
+    key = copy_key(FIRST_EPOCH, Tokens(NAMES), personal(BINH.personal_number))
+    await lane.execute("SET", key, cache._seal(key, RECORD))
+    assert await held(cache, BINH.personal_number) is None
+    mine = copy_key(FIRST_EPOCH, Tokens(NAMES), RECORD.number)
+    await lane.execute("SET", mine, cache._seal(mine, RECORD))
+    assert await held(cache) == RECORD
+
+
+async def test_a_copy_brought_over_from_an_earlier_epoch_is_not_answered(lane: RedisLane) -> None:
+    """Copies given up stay given up: the seal is bound to the place."""
+    cache = redis_cache(lane, FakeClock(NOW))
+    await cache.put(RECORD, ticket=0)
+    (old,) = await lane.execute("KEYS", "dancu:citizen:*")
+    cache.epoch = "1"
+    await lane.execute("SET", copy_key("1", Tokens(NAMES), RECORD.number), await lane.execute("GET", old))
+    assert await held(cache) is None
 
 
 @pytest.mark.parametrize("position", [0, 8, 17, 20, 31, -1])
