@@ -24,6 +24,8 @@ from gateway.model import Secret
 from gateway.ports import CallObserver, Clock
 from gateway.settings import Settings
 
+FOLLOWER_TIMEOUT_SECONDS = 2.0
+
 
 def cache_tokens(settings: Settings) -> Tokens:
     """What names copies in Redis: the current key."""
@@ -72,7 +74,10 @@ async def following_changes(settings: Settings, *, token: Secret, observer: Foll
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         lane = RedisLane.connect(
-            settings.redis.url, is_cluster=settings.redis.cluster, timeout_seconds=settings.redis.timeout_seconds
+            settings.redis.url,
+            is_cluster=settings.redis.cluster,
+            # No caller waits here, and a page of a thousand changes may take longer than an answer may.
+            timeout_seconds=max(settings.redis.timeout_seconds, FOLLOWER_TIMEOUT_SECONDS),
         )
         stack.push_async_callback(lane.close)
         invalidations = RedisInvalidations(

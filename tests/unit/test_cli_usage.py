@@ -11,7 +11,19 @@ import pytest
 
 from dancu.cli import main
 
-COMMANDS = ("up", "lookup", "sample", "check-config", "worker", "control", "mock", "audit", "report", "account")
+COMMANDS = (
+    "up",
+    "lookup",
+    "sample",
+    "check-config",
+    "worker",
+    "control",
+    "mock",
+    "audit",
+    "report",
+    "account",
+    "cache",
+)
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
