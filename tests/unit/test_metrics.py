@@ -96,6 +96,7 @@ observer.cache_request(layer="l1", result="hit")
 observer.upstream_finished(registry="national_db", outcome="ok", seconds=0.004)
 observer.breaker(registry="national_db", is_open=True)
 observer.degraded("redis", is_degraded=True)
+observer.change_feed_lag(2.5)
 observer.journal_committed(0.0003, 7)
 """,
     )
@@ -107,6 +108,7 @@ observer.journal_committed(0.0003, 7)
     assert found[key("dancu_upstream_seconds_count", registry="national_db", outcome="ok")] == 1
     assert found[key("dancu_upstream_breaker_open", registry="national_db")] == 1
     assert found[key("dancu_degraded", dependency="redis")] == 1
+    assert found[key("dancu_change_feed_lag_seconds")] == 2.5
     assert found[key("dancu_journal_commit_seconds_count")] == 1
     assert found[key("dancu_journal_commit_seconds_bucket", le="0.0005")] == 1
     assert found[key("dancu_journal_commit_seconds_bucket", le="0.0002")] == 0
