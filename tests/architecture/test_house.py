@@ -45,6 +45,7 @@ POLICY = [
     "gateway/calls/authorise.py",
     "gateway/calls/identify.py",
     "gateway/calls/validation.py",
+    "gateway/citizens/changes.py",
     "gateway/citizens/fields.py",
     "gateway/citizens/freshness.py",
     "gateway/citizens/matching.py",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dancu.cli import account_group, audit_group, configuration, lookup, processes, registry, report, sample
+from dancu.cli import account_group, audit_group, cache, configuration, lookup, processes, registry, report, sample
 
 app = typer.Typer(
     name="dancu",
@@ -55,3 +55,4 @@ app.command("mock", short_help="Run the mock national database alone.")(processe
 app.add_typer(audit_group.group, name="audit", short_help="Read, prove and verify the evidence.")
 app.command("report", short_help="Print the national report.")(report.report)
 app.add_typer(account_group.group, name="account", short_help="Manage who may ask what.")
+app.add_typer(cache.group, name="cache", short_help="Look after the copies of citizens.")
