@@ -51,7 +51,7 @@ class Interleavings(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.running = running_valkey()
         server = self.run(self.running.__aenter__())
-        self.lane = RedisLane.connect(server.url, timeout_seconds=2)
+        self.lane = RedisLane.connect(server.url, timeout_seconds=20)
         self.clock = FakeClock(float(int(time.time())) - 3600)
         self.workers = [CachingWorker(self.lane, self.clock) for _ in range(2)]
         self.leader = invalidations(self.lane, self.clock)
