@@ -15,6 +15,13 @@ class LayeredIdentityCache:
         self._l2 = l2
         self._observer = observer
 
+    def near(self, number: CitizenNumber, *, now: float, not_before: float) -> CitizenRecord | None:
+        """The worker's own copy, if it is young enough."""
+        record = self._l1.near(number, now=now, not_before=not_before)
+        if record is not None:
+            self._observer.cache_request(layer="l1", result="hit")
+        return record
+
     async def get(self, number: CitizenNumber, *, not_before: float) -> CitizenRecord | None:
         """The nearest copy that is young enough, else the youngest held."""
         near = await self._ask("l1", self._l1, number, not_before)

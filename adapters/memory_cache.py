@@ -19,17 +19,14 @@ class MemoryIdentityCache:
         self._negative_ttl_seconds = negative_ttl_seconds
         self._records: OrderedDict[CitizenNumber, CitizenRecord] = OrderedDict()
 
+    def near(self, number: CitizenNumber, *, now: float, not_before: float) -> CitizenRecord | None:
+        """The copy, if it is young enough."""
+        record = self._held(number, now)
+        return record if record is not None and record.data_as_of >= not_before else None
+
     async def get(self, number: CitizenNumber, *, not_before: float) -> CitizenRecord | None:  # noqa: ARG002
         """The copy, of any age within its time to live."""
-        record = self._records.get(number)
-        if record is None:
-            return None
-        ttl = self._negative_ttl_seconds if record.citizen is None else self._ttl_seconds
-        if self._clock.now() - record.data_as_of > ttl:
-            del self._records[number]
-            return None
-        self._records.move_to_end(number)
-        return record
+        return self._held(number, self._clock.now())
 
     async def put(self, record: CitizenRecord) -> None:
         """Keep a copy, unless a later state of the record is kept already."""
@@ -40,3 +37,14 @@ class MemoryIdentityCache:
         self._records.move_to_end(record.number)
         while len(self._records) > self._entries:
             self._records.popitem(last=False)
+
+    def _held(self, number: CitizenNumber, now: float) -> CitizenRecord | None:
+        record = self._records.get(number)
+        if record is None:
+            return None
+        ttl = self._negative_ttl_seconds if record.citizen is None else self._ttl_seconds
+        if now - record.data_as_of > ttl:
+            del self._records[number]
+            return None
+        self._records.move_to_end(number)
+        return record

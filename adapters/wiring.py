@@ -19,12 +19,14 @@ from adapters.admission import open_gate
 from adapters.clock import SystemClock
 from adapters.directory_snapshot import SnapshotFile
 from adapters.journal.writer import FileJournal
+from adapters.json_exchange import JsonExchange
 from adapters.layered_cache import LayeredIdentityCache
 from adapters.ledger.file_proofs import FileProofSource
 from adapters.ledger.keys import EverySubjectToken, page_tokens, verifier_keys_folder
 from adapters.ledger.queries import SqlLedger
 from adapters.memory_cache import MemoryIdentityCache
 from adapters.metrics import PrometheusObserver
+from adapters.national_db_households import HttpHouseholds
 from adapters.national_db_http import HttpNationalDatabase
 from adapters.redis_bell import RedisBell
 from adapters.redis_cache import RedisIdentityCache
@@ -105,7 +107,19 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
             clock=core.clock,
             timeout_seconds=settings.national_db.timeout_seconds,
         )
-        methods = public_methods(records=records, clock=core.clock, allow_test_numbers=settings.numbers.allow_test)
+        exchange = JsonExchange.open(
+            base_url=settings.national_db.url,
+            token=_token(settings),
+            max_connections=settings.national_db.max_connections,
+        )
+        stack.push_async_callback(exchange.close)
+        methods = public_methods(
+            records=records,
+            households=HttpHouseholds(exchange, clock=core.clock, observer=observer),
+            clock=core.clock,
+            timeout_seconds=settings.national_db.timeout_seconds,
+            allow_test_numbers=settings.numbers.allow_test,
+        )
         methods |= _other_public_methods(core, settings)
         gate = open_gate(stack, settings, lane=lane, engine=core.engine, clock=core.clock, observer=observer)
         yield _answering(core, settings, methods=methods, gate=gate, observer=observer)

@@ -76,6 +76,40 @@ class CitizenRecord:
         return f"CitizenRecord({self.number!r}, {held}, version={self.version})"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class HouseholdRecord:
+    """The household of one citizen with the whole record of every member, or the fact that there is none.
+
+    Times are seconds since the epoch. Nobody changes the messages.
+    """
+
+    number: CitizenNumber
+    """Whose household was asked for."""
+    is_held: bool
+    """Whether anybody holds the number."""
+    household_id: str
+    """Empty where the citizen belongs to no household."""
+    members: tuple[HouseholdMemberRecord, ...]
+    """The head first; empty where there is no household."""
+    data_as_of: float
+    fetched_at: float
+
+    def __repr__(self) -> str:
+        return f"HouseholdRecord({self.number!r}, {len(self.members)} members)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HouseholdMemberRecord:
+    """One member of a household."""
+
+    relation: citizen_pb2.HouseholdRelation.ValueType
+    citizen: citizen_pb2.Citizen
+    version: int
+
+    def __repr__(self) -> str:
+        return f"HouseholdMemberRecord(****, version={self.version})"
+
+
 class Secret:
     """Bytes that never show themselves."""
 

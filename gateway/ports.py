@@ -13,7 +13,7 @@ from typing import Protocol
 from gateway.accounts.model import ApiKey, LimitNode
 from gateway.audit.receipt import Receipt
 from gateway.errors import Reason
-from gateway.model import CitizenNumber, CitizenRecord
+from gateway.model import CitizenNumber, CitizenRecord, HouseholdRecord
 
 
 class Clock(Protocol):
@@ -71,8 +71,21 @@ class NationalDatabase(Protocol):
         """
 
 
+class Households(Protocol):
+    """The households of the national population database."""
+
+    async def household_of(self, number: CitizenNumber, *, timeout_seconds: float) -> HouseholdRecord:
+        """The household of the holder of a personal number, as of now.
+
+        Raises `NationalDatabaseUnavailableError`. MUST NOT return a household that the holder is not a member of.
+        """
+
+
 class IdentityCache(Protocol):
     """Copies of upstream records. Losing it costs time, never correctness: no method raises."""
+
+    def near(self, number: CitizenNumber, *, now: float, not_before: float) -> CitizenRecord | None:
+        """A copy at hand, without waiting, with `data_as_of` at or after `not_before`; else None: ask `get`."""
 
     async def get(self, number: CitizenNumber, *, not_before: float) -> CitizenRecord | None:
         """The nearest copy with `data_as_of` at or after `not_before`; else the youngest one held; else None.

@@ -96,12 +96,14 @@ class Recorder:
         )
 
     def _payloads(self, inquiry: Inquiry, disclosures: Sequence[Disclosure]) -> list[bytes]:
-        records = [self._record(inquiry, disclosure) for disclosure in disclosures]
-        for record in records[1:]:
-            record.continuation = True
-        return [record.SerializeToString() for record in records]
+        # What a call's records have in common is serialised once: protobuf merges what stands one after the other.
+        common, now = self._common(inquiry), self._clock.now()
+        return [
+            common + self._particular(disclosure, now=now, continuation=position > 0)
+            for position, disclosure in enumerate(disclosures)
+        ]
 
-    def _record(self, inquiry: Inquiry, disclosure: Disclosure) -> AuditRecord:
+    def _common(self, inquiry: Inquiry) -> bytes:
         account = inquiry.account
         assert account is not None  # the pipeline records known accounts only
         record = AuditRecord(
@@ -110,33 +112,42 @@ class Recorder:
             account=account.name,
             credential_id=inquiry.credential_id,
             method=inquiry.method.name,
-            fields=disclosure.fields,
-            outcome=_outcome(disclosure.outcome),
-            source=disclosure.source,
             latency_micros=int((self._clock.monotonic() - inquiry.started) * 1e6),
             peer=inquiry.call.peer,
             policy_version=account.policy.version,
             trace_id=inquiry.trace_id,
-            target=disclosure.target,
         )
         seconds = int(inquiry.arrived)
         record.time.seconds = seconds
         record.time.nanos = int((inquiry.arrived - seconds) * 1e9)
         if inquiry.question is not None and inquiry.question.purpose is not None:
             _set_purpose(record, inquiry.question.purpose)
+        return record.SerializeToString()
+
+    def _particular(self, disclosure: Disclosure, *, now: float, continuation: bool) -> bytes:
+        record = AuditRecord(
+            fields=disclosure.fields,
+            outcome=_outcome(disclosure.outcome),
+            source=disclosure.source,
+            target=disclosure.target,
+            mismatched=disclosure.mismatched,
+            count=disclosure.count,
+            continuation=continuation,
+        )
         if disclosure.subject is not None:
             record.subject_token = self._tokens.of(disclosure.subject)
             record.subject_key_version = self._tokens.version
         if disclosure.data_as_of is not None:
-            record.data_age_millis = max(0, int((self._clock.now() - disclosure.data_as_of) * 1e3))
-        return record
+            record.data_age_millis = max(0, int((now - disclosure.data_as_of) * 1e3))
+        return record.SerializeToString()
 
     def _count(self, inquiry: Inquiry, reason: Reason) -> None:
         assert inquiry.account is not None
         key = (inquiry.account.name, inquiry.method.name, reason)
         tally = self._tallies.get(key)
         if tally is None:
-            self._tallies[key] = tally = self._record(inquiry, Disclosure(None, outcome=reason))
+            (opened,) = self._payloads(inquiry, [Disclosure(None, outcome=reason)])
+            self._tallies[key] = tally = AuditRecord.FromString(opened)
         tally.count += 1
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(1 - self._clock.now() % 1, self.flush)

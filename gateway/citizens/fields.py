@@ -67,6 +67,11 @@ def first_path_not_granted(granted: frozenset[str], asked: Iterable[str]) -> str
     return next((path for path in asked if not _covered(path, granted)), None)
 
 
+def is_granted(path: str, granted: frozenset[str]) -> bool:
+    """Whether a granted path covers this one."""
+    return EVERYTHING in granted or _covered(path, granted)
+
+
 @lru_cache(maxsize=4096)
 def citizen_selection(granted: frozenset[str], asked: tuple[str, ...]) -> Selection[citizen_pb2.Citizen]:
     """The selection of `Citizen` for asked paths that are known to be granted; nothing asked means all granted."""

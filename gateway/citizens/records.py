@@ -36,6 +36,16 @@ class Records:
         self._timeout_seconds = timeout_seconds
         self._flights: dict[CitizenNumber, asyncio.Task[CitizenRecord]] = {}
 
+    def at_hand(self, number: CitizenNumber, *, staleness: timedelta) -> Found | None:
+        """The record behind a number where a copy that is young enough can be had without waiting."""
+        if staleness <= timedelta(0):
+            return None
+        now = self._clock.now()
+        copy = self._cache.near(number, now=now, not_before=now - staleness.total_seconds())
+        if copy is None or not is_fresh(copy, now=now, staleness=staleness):
+            return None
+        return Found(copy, common_pb2.Provenance.SOURCE_CACHE)
+
     async def find(
         self, number: CitizenNumber, *, staleness: timedelta, stale_if_error: timedelta | None, deadline: float | None
     ) -> Found:

@@ -84,7 +84,13 @@ class FakeGateway:
         self.recorder = Recorder(journal=self.journal, tokens=self.tokens, clock=self.clock)
         records = Records(cache=self.cache, national_db=self.national_db, clock=self.clock, timeout_seconds=3)
         ids = itertools.count(1)
-        self.methods = public_methods(records=records, clock=self.clock, allow_test_numbers=True)
+        self.methods = public_methods(
+            records=records,
+            households=self.national_db,
+            clock=self.clock,
+            timeout_seconds=3,
+            allow_test_numbers=True,
+        )
         self.pipeline = Pipeline(
             methods=self.methods,
             directory=self,

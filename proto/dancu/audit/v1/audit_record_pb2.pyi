@@ -54,6 +54,7 @@ class AuditRecord(_message.Message):
     TRACE_ID_FIELD_NUMBER: _builtins.int
     CONTINUATION_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
+    MISMATCHED_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position in the journal of its origin, from 0 without gaps. Set by the journal."""
     request_id: _builtins.str
@@ -104,7 +105,11 @@ class AuditRecord(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Paths of the fields disclosed. Empty unless answered."""
+        """Paths of the fields disclosed; of a verification, the claims compared, as "claims.full_name". Empty unless answered."""
+
+    @_builtins.property
+    def mismatched(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Which claims of an answered verification did not match, as "claims.full_name"."""
 
     def __init__(
         self,
@@ -133,10 +138,11 @@ class AuditRecord(_message.Message):
         trace_id: _builtins.bytes = ...,
         continuation: _builtins.bool = ...,
         target: _builtins.str = ...,
+        mismatched: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "continuation", b"continuation", "count", b"count", "credential_id", b"credential_id", "data_age_millis", b"data_age_millis", "dossier", b"dossier", "fields", b"fields", "index", b"index", "latency_micros", b"latency_micros", "legal_basis", b"legal_basis", "method", b"method", "officer", b"officer", "organisation", b"organisation", "outcome", b"outcome", "peer", b"peer", "policy_version", b"policy_version", "procedure", b"procedure", "request_id", b"request_id", "source", b"source", "subject_key_version", b"subject_key_version", "subject_token", b"subject_token", "target", b"target", "time", b"time", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "continuation", b"continuation", "count", b"count", "credential_id", b"credential_id", "data_age_millis", b"data_age_millis", "dossier", b"dossier", "fields", b"fields", "index", b"index", "latency_micros", b"latency_micros", "legal_basis", b"legal_basis", "method", b"method", "mismatched", b"mismatched", "officer", b"officer", "organisation", b"organisation", "outcome", b"outcome", "peer", b"peer", "policy_version", b"policy_version", "procedure", b"procedure", "request_id", b"request_id", "source", b"source", "subject_key_version", b"subject_key_version", "subject_token", b"subject_token", "target", b"target", "time", b"time", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
