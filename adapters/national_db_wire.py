@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from dancu.citizen.v1 import citizen_pb2
@@ -138,8 +139,12 @@ def _set_places(citizen: citizen_pb2.Citizen, wire: dict[str, Any]) -> None:
 
 def _today(place: dict[str, Any]) -> Province | None:
     """The unit of the 34 that a place lies in; None for a code that was no province's on the day it is to be read."""
-    day = _text(place, "NgayDanhMuc")
-    written = province(_text(place, "MaTinh"), on=_day(day, "NgayDanhMuc") if day else NEW_TABLE_FROM)
+    return _unit(_text(place, "MaTinh"), _text(place, "NgayDanhMuc"))
+
+
+@lru_cache(maxsize=1024)
+def _unit(code: str, day: str) -> Province | None:
+    written = province(code, on=_day(day, "NgayDanhMuc") if day else NEW_TABLE_FROM)
     return None if written is None else as_of(written, NEW_TABLE_FROM)[0]
 
 

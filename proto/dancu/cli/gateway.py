@@ -89,14 +89,22 @@ def gateway(
     timeout_seconds: float,
     language: Language,
     as_json: bool,
+    wait_for_limits: bool = False,
 ) -> Iterator[Client]:
-    """A client for the block; a refusal in it is told in the chosen way and ends the command with 1."""
+    """A client for the block; a refusal in it is told in the chosen way and ends the command with 1.
+
+    `wait_for_limits`: whether it waits until a limit admits the call, within the time-out.
+    """
     # gRPC takes a fifth of a second to import, and its own log lines are no message to a person.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from dancu.client import Client, ConfigurationError, Refused
+    from dancu.client import Client, ConfigurationError, Refused, RetryPolicy
 
+    # Whoever waits for limits waits as often as the time-out allows.
+    retry = RetryPolicy(wait_for_limits=True, max_attempts=1000) if wait_for_limits else None
     try:
-        client = Client(target=target, key=key, timeout_seconds=timeout_seconds, environment=environment(data_dir))
+        client = Client(
+            target=target, key=key, timeout_seconds=timeout_seconds, retry=retry, environment=environment(data_dir)
+        )
     except ConfigurationError as error:
         complain(str(error))
         raise typer.Exit(1) from None

@@ -16,7 +16,18 @@
 from dancu.citizen.v1.citizen_pb2 import Citizen, Claims
 from dancu.client.aio import AsyncClient
 from dancu.client.blocking import Client
-from dancu.client.calls import Answer, LookupArguments, LookupResult, RateLimit
+from dancu.client.calls import Answer, LookupArguments, LookupResult, OneCitizen, RateLimit
+from dancu.client.citizen_calls import (
+    MAX_BULK_ITEMS,
+    BulkArguments,
+    BulkItem,
+    BulkResult,
+    HouseholdArguments,
+    HouseholdResult,
+    VerifyArguments,
+    VerifyResult,
+    bulk_item,
+)
 from dancu.client.connection import ConfigurationError
 from dancu.client.message_json import message_to_json, parse_birth_date
 from dancu.client.refusals import (
@@ -39,21 +50,28 @@ from dancu.client.retries import RetryPolicy
 from dancu.common.v1.common_pb2 import BirthDate, Provenance, Purpose
 
 __all__ = [
+    "MAX_BULK_ITEMS",
     "Answer",
     "AsyncClient",
     "BirthDate",
+    "BulkArguments",
+    "BulkItem",
+    "BulkResult",
     "Citizen",
     "Claims",
     "Client",
     "ConfigurationError",
     "Conflict",
     "DeadlineExceeded",
+    "HouseholdArguments",
+    "HouseholdResult",
     "Internal",
     "InvalidRequest",
     "LimitExceeded",
     "LookupArguments",
     "LookupResult",
     "NotFound",
+    "OneCitizen",
     "PermissionDenied",
     "PreconditionFailed",
     "Provenance",
@@ -65,7 +83,10 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unreachable",
+    "VerifyArguments",
+    "VerifyResult",
     "Violation",
+    "bulk_item",
     "message_to_json",
     "parse_birth_date",
 ]
