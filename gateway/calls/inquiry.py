@@ -49,8 +49,8 @@ class Disclosure:
     """What an administrative call concerned, such as `account 01/mot-cua`."""
     mismatched: tuple[str, ...] = ()
     """Claims that an answered verification found not to match."""
-    count: int = 0
-    """How many refusals it stands for, where several are one record; 0 means one."""
+    items: int = 0
+    """How many items of a bulk call it stands for, where they are one record; 0 means one."""
 
     @property
     def miss(self) -> Reason | None:

@@ -91,6 +91,9 @@ class Recorder:
         subjects = inquiry.question.subjects if inquiry.question is not None else ()
         if inquiry.method.audit is AuditClass.PER_CALL or not subjects:
             return self._payloads(inquiry, [Disclosure(None, outcome=reason)])
+        if len(subjects) > 1 and not inquiry.limit_nodes:
+            # No limit holds yet for whoever may not ask, so a bulk call writes no more than a single one would.
+            return self._payloads(inquiry, [Disclosure(None, outcome=reason, items=len(subjects))])
         return self._payloads(
             inquiry, [Disclosure(subject, outcome=reason, source=inquiry.source) for subject in subjects]
         )
@@ -131,7 +134,7 @@ class Recorder:
             source=disclosure.source,
             target=disclosure.target,
             mismatched=disclosure.mismatched,
-            count=disclosure.count,
+            items=disclosure.items,
             continuation=continuation,
         )
         if disclosure.subject is not None:

@@ -156,7 +156,7 @@ class _Answers:
             disclosures.append(self._fill(result, number, item.claims if item.HasField("claims") else None))
         if invalid:
             # They are no citizens, so one record speaks for all: nonsense must not fill the disk five hundredfold.
-            disclosures.append(Disclosure(None, outcome=Reason.INVALID_REQUEST, count=len(invalid)))
+            disclosures.append(Disclosure(None, outcome=Reason.INVALID_REQUEST, items=len(invalid)))
             for position in invalid:
                 positions[position] = len(disclosures) - 1
         sources = {told.source for told in disclosures}

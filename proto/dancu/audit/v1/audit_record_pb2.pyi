@@ -55,6 +55,7 @@ class AuditRecord(_message.Message):
     CONTINUATION_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
     MISMATCHED_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position in the journal of its origin, from 0 without gaps. Set by the journal."""
     request_id: _builtins.str
@@ -99,6 +100,10 @@ class AuditRecord(_message.Message):
     """Whether this is a further citizen of a call that another record opened: a call is counted by the record without it."""
     target: _builtins.str
     """What an administrative call concerned, for example "account 01/mot-cua". Never a citizen."""
+    items: _builtins.int
+    """How many items of a bulk call this record stands for, where they are recorded together: the invalid ones, or all of
+    a call that was refused before it was admitted. 0 and 1 both mean one.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the call arrived."""
@@ -139,10 +144,11 @@ class AuditRecord(_message.Message):
         continuation: _builtins.bool = ...,
         target: _builtins.str = ...,
         mismatched: _abc.Iterable[_builtins.str] | None = ...,
+        items: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "continuation", b"continuation", "count", b"count", "credential_id", b"credential_id", "data_age_millis", b"data_age_millis", "dossier", b"dossier", "fields", b"fields", "index", b"index", "latency_micros", b"latency_micros", "legal_basis", b"legal_basis", "method", b"method", "mismatched", b"mismatched", "officer", b"officer", "organisation", b"organisation", "outcome", b"outcome", "peer", b"peer", "policy_version", b"policy_version", "procedure", b"procedure", "request_id", b"request_id", "source", b"source", "subject_key_version", b"subject_key_version", "subject_token", b"subject_token", "target", b"target", "time", b"time", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "continuation", b"continuation", "count", b"count", "credential_id", b"credential_id", "data_age_millis", b"data_age_millis", "dossier", b"dossier", "fields", b"fields", "index", b"index", "items", b"items", "latency_micros", b"latency_micros", "legal_basis", b"legal_basis", "method", b"method", "mismatched", b"mismatched", "officer", b"officer", "organisation", b"organisation", "outcome", b"outcome", "peer", b"peer", "policy_version", b"policy_version", "procedure", b"procedure", "request_id", b"request_id", "source", b"source", "subject_key_version", b"subject_key_version", "subject_token", b"subject_token", "target", b"target", "time", b"time", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
