@@ -24,7 +24,7 @@ MANY = [f"0970900{index:05}" for index in range(500)]
 
 def item(number: str, about: citizen_pb2.Claims | None = None) -> citizen_service_pb2.BulkLookupCitizensItem:
     kind = "legacy_number" if len(number) == 9 else "personal_number"
-    return citizen_service_pb2.BulkLookupCitizensItem(claims=about, **{kind: number})  # type: ignore[arg-type]
+    return citizen_service_pb2.BulkLookupCitizensItem(claims=about, **{kind: number})
 
 
 def request(
@@ -178,7 +178,7 @@ async def test_a_failure_of_the_national_database_is_each_items_own() -> None:
     assert detail(results[1], retry)
     assert retry.retry_delay.ToTimedelta().total_seconds() == pytest.approx(2.5, abs=0.001)
     assert results[0].provenance.source == common_pb2.Provenance.SOURCE_CACHE
-    outcomes = [record.outcome for record in gateway.records[1:]]
+    outcomes = [int(record.outcome) for record in gateway.records[1:]]
     assert outcomes == [0, Reason.NATIONAL_DB_UNAVAILABLE, Reason.NATIONAL_DB_UNAVAILABLE]
 
 
@@ -274,7 +274,7 @@ async def test_a_call_that_is_refused_before_admission_writes_one_record() -> No
     with refused("PERMISSION_DENIED", Reason.METHOD_NOT_GRANTED):
         await bulk(gateway, *MANY)
     (record,) = gateway.records
-    assert (record.outcome, record.items, record.subject_token) == (Reason.METHOD_NOT_GRANTED, 500, b"")
+    assert (int(record.outcome), record.items, record.subject_token) == (Reason.METHOD_NOT_GRANTED, 500, b"")
 
 
 async def test_nothing_but_invalid_items_is_one_call_on_record() -> None:
@@ -282,7 +282,12 @@ async def test_nothing_but_invalid_items_is_one_call_on_record() -> None:
     gateway = FakeGateway()
     await bulk(gateway, "1", "2", "3")
     (record,) = gateway.records
-    assert (record.outcome, record.items, record.count, record.continuation) == (Reason.INVALID_REQUEST, 3, 0, False)
+    assert (int(record.outcome), record.items, record.count, record.continuation) == (
+        Reason.INVALID_REQUEST,
+        3,
+        0,
+        False,
+    )
 
 
 async def test_nothing_is_told_of_anybody_when_the_records_cannot_be_written() -> None:

@@ -132,7 +132,7 @@ async def test_a_claim_needs_the_right_to_its_field_but_identity_does_not() -> N
     await verify(gateway, AN.personal_number, citizen_pb2.Claims(sex=citizen_pb2.SEX_MALE))
     asked = list(gateway.national_db.asked)
     with refused("PERMISSION_DENIED", Reason.FIELD_NOT_GRANTED) as refusal:
-        await verify(gateway, AN.personal_number, citizen_pb2.Claims(marital_status=2))
+        await verify(gateway, AN.personal_number, citizen_pb2.Claims(marital_status=citizen_pb2.MARITAL_STATUS_MARRIED))
     assert refusal[0].metadata == {"field": "marital_status"}
     assert gateway.national_db.asked == asked
 
