@@ -6,12 +6,10 @@ The only module that knows both sides.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -28,6 +26,7 @@ from adapters.memory_cache import MemoryIdentityCache
 from adapters.metrics import PrometheusObserver
 from adapters.national_db_households import HttpHouseholds
 from adapters.national_db_http import HttpNationalDatabase
+from adapters.random_ids import RandomIds
 from adapters.redis_bell import RedisBell
 from adapters.redis_cache import RedisIdentityCache
 from adapters.redis_lane import RedisLane
@@ -252,7 +251,7 @@ def _answering(
         observer=observer,
         log=CallLog(clock=core.clock),
         clock=core.clock,
-        new_id=partial(_new_id, 12),
+        new_id=RandomIds(),
     )
     return Answering(pipeline, tuple(methods), core.journal)
 
@@ -260,7 +259,3 @@ def _answering(
 def _token(settings: Settings) -> Secret:
     path = settings.national_db.token_file
     return Secret(path.read_bytes().strip() if path is not None else b"")
-
-
-def _new_id(size: int) -> str:
-    return os.urandom(size).hex()

@@ -4,8 +4,11 @@ Pure policy, in calls of `append`, without a clock. A sync costs the same for on
 saves work where callers are many, and only costs time where they are few. Neither the rate of calls nor the size of
 the last batch tells the two apart (one fast caller has a rate, two slow ones share batches), so it is tried out: once
 in `TRIAL_EVERY` commits that had company, one commit waits the whole window and counts who came. If `MIN_COMPANY` or
-more did, the commits after it wait for that many, at most one window; else nobody waits until the next trial. A
-window that ends with less than half of what it was promised ends the waiting at once.
+more did, the commits after it wait for that many, at most one window; else nobody waits until the next trial.
+
+Arrivals come in bursts, so one thin window proves little: the promise follows what came, up and down, and waiting ends
+after `THIN_WINDOWS` in a row that brought less than `MIN_COMPANY`. A window that nobody joined ends it at once: its
+caller is alone.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ MIN_COMPANY = 4
 """Calls a full window must bring for waiting to be worth it."""
 TRIAL_EVERY = 64
 """Commits from one trial to the next."""
+THIN_WINDOWS = 4
+"""Windows in a row with little company after which nobody waits."""
 
 _WHOLE_WINDOW = 1 << 62
 
@@ -23,6 +28,7 @@ class Company:
 
     def __init__(self) -> None:
         self._promised = 0
+        self._thin = 0
         self._until_trial = 0
         self._had_company = False
         self._on_trial = False
@@ -38,10 +44,12 @@ class Company:
         """Take note of what the commit begun with `wanted` held when it was written."""
         self._had_company = calls > 1
         if self._on_trial:
-            self._promised = calls if calls >= MIN_COMPANY else 0
             self._until_trial = TRIAL_EVERY
+            self._promised = calls if calls >= MIN_COMPANY else 0
+            self._thin = 0
             return
         self._until_trial -= 1
-        if calls * 2 < self._promised:
-            self._promised = 0
-            self._until_trial = TRIAL_EVERY
+        if not self._promised:
+            return
+        self._thin = 0 if calls >= MIN_COMPANY else self._thin + 1
+        self._promised = max(calls, MIN_COMPANY) if calls > 1 and self._thin < THIN_WINDOWS else 0

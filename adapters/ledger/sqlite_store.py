@@ -17,8 +17,7 @@ from adapters.ledger.store import CursorMovedError, LedgerStoreError
 from gateway.audit.statistics import Series
 
 _BUSY_SECONDS = 1.0
-# Pages that the next transactions write again, as those of random indexes, then reach the file once for all of them.
-_CHECKPOINT_PAGES = 16_000
+# Indexes over random values touch pages all over the file.
 _CACHE_KIBIBYTES = 64 << 10
 
 
@@ -50,7 +49,6 @@ class SqliteLedgerStore:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
             store = cls(connection=connection, path=path)
             with store._transaction():

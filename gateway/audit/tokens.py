@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-
+from gateway.keyed_hash import KeyedHash
 from gateway.model import CitizenNumber, VersionedSecret
 
 
@@ -14,8 +12,8 @@ class Tokens:
     def __init__(self, key: VersionedSecret) -> None:
         """`key`: 32 random bytes; whoever holds it can find a citizen's records, so it never leaves the machine."""
         self.version = key.version
-        self._key = key.secret
+        self._hash = KeyedHash(key.secret)
 
     def of(self, number: CitizenNumber) -> bytes:
         """HMAC-SHA256 of the digits, 32 bytes."""
-        return hmac.digest(self._key.reveal(), number.digits.encode(), hashlib.sha256)
+        return self._hash.of(number.digits.encode())

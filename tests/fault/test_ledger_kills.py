@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +50,20 @@ def ingested(path: Path) -> int:
         connection.close()
 
 
+def kill_at(folder: Path, moment: int, *, path: Path, linger_seconds: float) -> None:
+    """Let a process ingest until so many records are in, and kill it soon after."""
+    child = start(folder)
+    try:
+        while ingested(path) < moment:
+            time.sleep(0.001)
+        time.sleep(linger_seconds)
+    finally:
+        child.kill()
+        child.wait()
+        assert child.stdout is not None
+        child.stdout.close()
+
+
 async def kill_often(folder: Path, *, seed: int, rounds: int) -> int:
     """Write, ingest, kill, and in the end compare; returns how many kills met unfinished work."""
     chance = random.Random(seed)
@@ -60,15 +74,11 @@ async def kill_often(folder: Path, *, seed: int, rounds: int) -> int:
         for writer in writers:
             for _ in range(12):
                 writer.write(random_records(chance, 50))
-        child = start(folder)
-        try:
-            await asyncio.sleep(chance.random() * 0.15)
-        finally:
-            child.kill()
-            child.wait()
-            assert child.stdout is not None
-            child.stdout.close()
-        unfinished += ingested(world.path) < sum(writer.next_index for writer in writers)
+        done, written = ingested(world.path), sum(writer.next_index for writer in writers)
+        # The moment is chosen by how far the ingest has come: by the clock, a quick machine would be done before it.
+        moment = chance.randint(done, done + (written - done) * 3 // 4)
+        kill_at(folder, moment, path=world.path, linger_seconds=chance.random() * 0.005)
+        unfinished += ingested(world.path) < written
     for writer in writers:
         writer.close()
     world.catch_up()

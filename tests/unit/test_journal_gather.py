@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.journal.gather import MIN_COMPANY, TRIAL_EVERY, Company
+from adapters.journal.gather import MIN_COMPANY, THIN_WINDOWS, TRIAL_EVERY, Company
 
 
 def commits(company: Company, calls: int, times: int) -> list[int]:
@@ -41,3 +41,19 @@ def test_waiting_ends_at_once_when_the_company_is_gone() -> None:
     company.wanted()
     company.committed(1)
     assert set(commits(company, 1, 200)) == {1}
+
+
+def test_one_thin_window_in_a_rush_does_not_end_the_waiting() -> None:
+    """Arrivals come in bursts: a gateway under load that gave up waiting would sync for every record or two."""
+    company = Company()
+    commits(company, MIN_COMPANY * 5, 4)
+    assert commits(company, 2, THIN_WINDOWS - 1)[-1] > 1
+    assert commits(company, MIN_COMPANY * 5, 3)[1:] == [MIN_COMPANY * 5] * 2
+
+
+def test_little_company_for_long_ends_the_waiting() -> None:
+    """Two or three callers pay a window each and save next to nothing."""
+    company = Company()
+    commits(company, MIN_COMPANY * 5, 4)
+    commits(company, 2, THIN_WINDOWS)
+    assert company.wanted() == 1

@@ -167,7 +167,7 @@ def _over_time(report: Report, language: Language, *, days: bool) -> dict[str, A
     figure = _figure(_stacked(names, tallies, language, along="x"), language, bars=0)
     # Names of months would otherwise be read as dates and spread over days.
     figure["layout"]["xaxis"] = {"type": "category", "automargin": True}
-    figure["layout"]["yaxis"] = {"automargin": True, "rangemode": "tozero", "gridcolor": "#e6ebed"}
+    figure["layout"]["yaxis"] = {"automargin": True, "rangemode": "tozero", "gridcolor": "#e6ebed", "tickformat": ",d"}
     return figure
 
 
