@@ -56,6 +56,10 @@ class CitizenNumber:
 
     __str__ = __repr__
 
+    def __hash__(self) -> int:
+        """Of the digits alone: their length tells the kind, and a list has five hundred to look up."""
+        return hash(self.digits)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CitizenRecord:

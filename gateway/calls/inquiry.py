@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from google.protobuf.message import Message
 
@@ -36,9 +36,11 @@ class Question:
     grant as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disclosure:
-    """What became of one citizen's part of a call; becomes one audit record."""
+class Disclosure(NamedTuple):
+    """What became of one citizen's part of a call; becomes one audit record.
+
+    A tuple, since a bulk call makes five hundred and a frozen dataclass takes five times as long to make.
+    """
 
     subject: CitizenNumber | None
     fields: tuple[str, ...] = ()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeAlias, cast
 
 from dancu.audit.v1.audit_record_pb2 import AuditRecord
 from dancu.common.v1 import common_pb2
 from dancu.errors.v1 import errors_pb2
+from gateway.audit.fields import bytes_field, varint_field
 from gateway.audit.receipt import Receipt
 from gateway.audit.tokens import Tokens
 from gateway.calls.inquiry import Answer, AuditClass, Disclosure, Inquiry
@@ -32,6 +33,8 @@ COUNTED_TOGETHER = frozenset(
 """Refusals for a limit: one record per account, method, reason and second, so that hammering cannot fill the disk."""
 
 _RETRY_AFTER_SECONDS = 1.0
+_SUBJECT_TOKEN = AuditRecord.SUBJECT_TOKEN_FIELD_NUMBER
+_DATA_AGE = AuditRecord.DATA_AGE_MILLIS_FIELD_NUMBER
 _TallyKey: TypeAlias = tuple[str, str, Reason]
 
 
@@ -43,6 +46,7 @@ class Recorder:
         self._journal = journal
         self._tokens = tokens
         self._clock = clock
+        self._key_version = varint_field(AuditRecord.SUBJECT_KEY_VERSION_FIELD_NUMBER, tokens.version)
         self._tallies: dict[_TallyKey, AuditRecord] = {}
         self._flush: asyncio.TimerHandle | None = None
 
@@ -128,21 +132,16 @@ class Recorder:
         return record.SerializeToString()
 
     def _particular(self, disclosure: Disclosure, *, now: float, continuation: bool) -> bytes:
-        record = AuditRecord(
-            fields=disclosure.fields,
-            outcome=_outcome(disclosure.outcome),
-            source=disclosure.source,
-            target=disclosure.target,
-            mismatched=disclosure.mismatched,
-            items=disclosure.items,
-            continuation=continuation,
-        )
+        record = _frequent(disclosure.fields, disclosure.outcome, disclosure.source, continuation=continuation)
+        if disclosure.target or disclosure.mismatched or disclosure.items:
+            record += AuditRecord(
+                target=disclosure.target, mismatched=disclosure.mismatched, items=disclosure.items
+            ).SerializeToString()
         if disclosure.subject is not None:
-            record.subject_token = self._tokens.of(disclosure.subject)
-            record.subject_key_version = self._tokens.version
+            record += bytes_field(_SUBJECT_TOKEN, self._tokens.of(disclosure.subject)) + self._key_version
         if disclosure.data_as_of is not None:
-            record.data_age_millis = max(0, int((now - disclosure.data_as_of) * 1e3))
-        return record.SerializeToString()
+            record += varint_field(_DATA_AGE, max(0, int((now - disclosure.data_as_of) * 1e3)))
+        return record
 
     def _count(self, inquiry: Inquiry, reason: Reason) -> None:
         assert inquiry.account is not None
@@ -164,6 +163,23 @@ class Recorder:
             later.count += tally.count
         if self._flush is None:
             self._flush = written.get_loop().call_later(1, self.flush)
+
+
+@lru_cache(maxsize=4096)
+def _frequent(
+    fields: tuple[str, ...],
+    outcome: Reason | None,
+    source: common_pb2.Provenance.Source.ValueType,
+    *,
+    continuation: bool,
+) -> bytes:
+    """The part of a record that is the same for most citizens of a list, and of most lists."""
+    return AuditRecord(
+        fields=fields,
+        outcome=_outcome(outcome),
+        source=source,
+        continuation=continuation,
+    ).SerializeToString()
 
 
 def _set_purpose(record: AuditRecord, purpose: common_pb2.Purpose) -> None:

@@ -6,7 +6,7 @@ of items refuse all of it, a number or claims only their item.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, TypeAlias
@@ -23,7 +23,7 @@ from gateway.calls.validation import (
     decode,
     staleness,
 )
-from gateway.citizens.answers import identified, provenance_of, refusal_for
+from gateway.citizens.answers import identified, refusal_for, set_provenance
 from gateway.citizens.fields import Selection, citizen_selection
 from gateway.citizens.freshness import allowed_staleness
 from gateway.citizens.many_records import Failure, find_many
@@ -105,7 +105,7 @@ class BulkLookupCitizens:
         stale = staleness(message.max_staleness, present=message.HasField("max_staleness"))
         answers = await find_many(
             self._records,
-            (number for number in asked if isinstance(number, CitizenNumber)),
+            [number for number in asked if isinstance(number, CitizenNumber)],
             staleness=allowed_staleness(stale, policy.staleness_ceiling),
             stale_if_error=policy.stale_if_error,
             deadline=inquiry.call.deadline,
@@ -125,12 +125,13 @@ class _Answers:
 
     def __init__(
         self,
-        answers: Mapping[CitizenNumber, Found | Failure],
+        answers: Sequence[Found | Failure],
         selection: Selection[citizen_pb2.Citizen],
         *,
         today: date,
     ) -> None:
-        self._answers = answers
+        self._answers = iter(answers)
+        """Of the valid items, in their order."""
         self._selection = selection
         self._today = today
 
@@ -175,7 +176,7 @@ class _Answers:
         number: CitizenNumber,
         claims: citizen_pb2.Claims | None,
     ) -> Disclosure:
-        found = self._answers[number]
+        found = next(self._answers)
         if not isinstance(found, Found):
             refusal = refusal_for(found)
             _set_status(result, refusal)
@@ -186,7 +187,7 @@ class _Answers:
             _set_status(result, missed)
             return Disclosure(number, (), missed.reason, found.source, found.record.data_as_of)
         result.citizen.CopyFrom(self._selection.narrow(citizen))
-        result.provenance.CopyFrom(provenance_of(found))
+        set_provenance(result.provenance, found)
         return Disclosure(
             number if number.digits == citizen.personal_number else personal(citizen.personal_number),
             self._selection.paths,

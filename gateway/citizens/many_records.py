@@ -7,7 +7,7 @@ event loop, so that the cache reads it in one round trip and the national databa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -20,36 +20,37 @@ Failure: TypeAlias = NationalDatabaseUnavailableError | AmbiguousNumberError
 
 async def find_many(
     records: Records,
-    numbers: Iterable[CitizenNumber],
+    numbers: Sequence[CitizenNumber],
     *,
     staleness: timedelta,
     stale_if_error: timedelta | None,
     deadline: float | None,
-) -> dict[CitizenNumber, Found | Failure]:
-    """What `Records.find` gives or raises for each number; a number that is named twice is asked for once."""
-    answers: dict[CitizenNumber, Found | Failure] = {}
-    asked = []
-    for number in dict.fromkeys(numbers):
-        found = records.at_hand(number, staleness=staleness)
-        if found is not None:
-            answers[number] = found
-        else:
-            asked.append(number)
-    if asked:
-        searches = [
-            asyncio.ensure_future(
-                records.find(number, staleness=staleness, stale_if_error=stale_if_error, deadline=deadline)
-            )
-            for number in asked
-        ]
+) -> list[Found | Failure]:
+    """What `Records.find` gives or raises for each number, in their order.
+
+    A number that is named twice is asked for once.
+    """
+    at_hand = [records.at_hand(number, staleness=staleness) for number in numbers]
+    asked = dict.fromkeys(number for number, found in zip(numbers, at_hand, strict=True) if found is None)
+    searches = {
+        number: asyncio.ensure_future(
+            records.find(number, staleness=staleness, stale_if_error=stale_if_error, deadline=deadline)
+        )
+        for number in asked
+    }
+    if searches:
         try:
-            await asyncio.wait(searches)
+            await asyncio.wait(searches.values())
         finally:
-            for search in searches:  # a caller who hangs up ends its searches; shared ones go on for others
+            for search in searches.values():  # a caller who hangs up ends its searches; shared ones go on for others
                 search.cancel()
-        for number, search in zip(asked, searches, strict=True):
-            try:
-                answers[number] = search.result()
-            except (NationalDatabaseUnavailableError, AmbiguousNumberError) as failure:
-                answers[number] = failure
-    return answers
+    return [
+        _outcome(searches[number]) if found is None else found for number, found in zip(numbers, at_hand, strict=True)
+    ]
+
+
+def _outcome(search: asyncio.Future[Found]) -> Found | Failure:
+    try:
+        return search.result()
+    except (NationalDatabaseUnavailableError, AmbiguousNumberError) as failure:
+        return failure

@@ -6,8 +6,8 @@ Owns the order of these and the rule for stale copies. Refuses to know who asks 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from dancu.common.v1 import common_pb2
 from gateway.citizens.freshness import is_fresh
@@ -15,8 +15,7 @@ from gateway.model import CitizenNumber, CitizenRecord
 from gateway.ports import Clock, IdentityCache, NationalDatabase, NationalDatabaseUnavailableError
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A record and where it came from."""
 
     record: CitizenRecord
@@ -42,9 +41,7 @@ class Records:
             return None
         now = self._clock.now()
         copy = self._cache.near(number, now=now, not_before=now - staleness.total_seconds())
-        if copy is None or not is_fresh(copy, now=now, staleness=staleness):
-            return None
-        return Found(copy, common_pb2.Provenance.SOURCE_CACHE)
+        return None if copy is None else Found(copy, common_pb2.Provenance.SOURCE_CACHE)
 
     async def find(
         self, number: CitizenNumber, *, staleness: timedelta, stale_if_error: timedelta | None, deadline: float | None

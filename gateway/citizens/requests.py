@@ -36,10 +36,9 @@ def day_of(now: float) -> date:
 
 def check_number(message: Numbered, *, allow_test: bool, this_year: int) -> list[Violation]:
     """What is wrong with the number asked by, or with there being none."""
-    if message.personal_number:
-        return check_personal_number(
-            message.personal_number, field="personal_number", allow_test=allow_test, this_year=this_year
-        )
+    digits = message.personal_number
+    if digits:
+        return check_personal_number(digits, field="personal_number", allow_test=allow_test, this_year=this_year)
     match message.WhichOneof("number"):
         case "personal_number":
             return check_personal_number("", field="personal_number", allow_test=allow_test, this_year=this_year)
@@ -56,7 +55,8 @@ def check_number(message: Numbered, *, allow_test: bool, this_year: int) -> list
 
 def number_of(message: Numbered) -> CitizenNumber:
     """The number of a checked message."""
-    return personal(message.personal_number) if message.personal_number else legacy(message.legacy_number)
+    digits = message.personal_number
+    return personal(digits) if digits else legacy(message.legacy_number)
 
 
 def check_claims(claims: citizen_pb2.Claims, *, today: date) -> list[Violation]:
