@@ -145,12 +145,10 @@ def _residence(claims: citizen_pb2.Claims, citizen: citizen_pb2.Citizen, today: 
     claimed = read_code(claims.residence_province_code, written=written, today=today)
     if claimed is None or not is_within(claimed, held):
         return _Judgement(_MISMATCH)
+    if claimed.valid_to is None:
+        return _Judgement(_MATCH)
     # A code of the 63 agrees with the province it became part of, even where the two have the same digits.
-    return (
-        _Judgement(_MATCH)
-        if claimed.valid_to is None
-        else _normalized([citizen_service_pb2.NORMALIZATION_PROVINCE_CODE])
-    )
+    return _normalized([citizen_service_pb2.NORMALIZATION_PROVINCE_CODE])
 
 
 def _alive(claims: citizen_pb2.Claims, citizen: citizen_pb2.Citizen, _today: date) -> _Judgement:
