@@ -69,7 +69,7 @@ class DemoAccount:
 
 KEYED = (
     DemoAccount("01/demo", "01", _ALL, Limits(rate=200), "DANCU_API_KEY"),
-    DemoAccount("01/bench", "01", _ALL, Limits(), "DANCU_BENCH_KEY"),
+    DemoAccount("01/bench", "01", _ALL, Limits(misses_unlimited=True), "DANCU_BENCH_KEY"),
     DemoAccount("BCA/van-hanh", "BCA", _NOTHING, Limits(), "DANCU_ADMIN_KEY", admin_role="administrator"),
 )
 

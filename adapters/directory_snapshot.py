@@ -19,7 +19,14 @@ import structlog
 
 from adapters.secret_files import write_private
 from adapters.sql.rows import MAPPINGS
-from gateway.accounts.entries import AccountEntry, EntryKind, KeyEntry, OfficerEntry, OrganisationEntry
+from gateway.accounts.entries import (
+    AccountEntry,
+    BindingEntry,
+    EntryKind,
+    KeyEntry,
+    OfficerEntry,
+    OrganisationEntry,
+)
 from gateway.model import Secret
 
 _KINDS: dict[str, EntryKind] = {
@@ -27,6 +34,7 @@ _KINDS: dict[str, EntryKind] = {
     "accounts": AccountEntry,
     "officers": OfficerEntry,
     "keys": KeyEntry,
+    "bindings": BindingEntry,
 }
 _PURPOSE = b"dancu directory snapshot v1"
 
@@ -42,6 +50,7 @@ class Known:
     accounts: list[AccountEntry]
     officers: list[OfficerEntry]
     keys: list[KeyEntry]
+    bindings: list[BindingEntry]
 
 
 class SnapshotFile:
@@ -82,7 +91,9 @@ class SnapshotFile:
             return []
         stored = json.loads(body)
         entries: dict[str, list[Any]] = {
-            name: [_entry(kind, row) for row in stored[name]] for name, kind in _KINDS.items()
+            # A file of an earlier release knows fewer kinds.
+            name: [_entry(kind, row) for row in stored.get(name, ())]
+            for name, kind in _KINDS.items()
         }
         return [Known(stored["lineage"], stored["version"], **entries)]
 

@@ -43,6 +43,14 @@ ADMISSION_REASONS = frozenset(
     {"RATE_LIMITED", "DAILY_QUOTA_EXHAUSTED", "TOO_MANY_IN_FLIGHT", "ENUMERATION_SUSPECTED", "OVERLOADED"}
 )
 
+LOGIN_REASONS = frozenset(
+    {
+        *("KEY_MISSING", "KEY_UNKNOWN", "KEY_EXPIRED", "CERTIFICATE_UNKNOWN", "CERTIFICATE_EXPIRED"),
+        *("CERTIFICATE_MISMATCH", "TOKEN_INVALID", "TOKEN_EXPIRED", "TOKEN_UNKNOWN", "TOKEN_KEYS_UNAVAILABLE"),
+        "TOO_MANY_FAILED_LOGINS",
+    }
+)
+
 _RESERVED_BYTES = {"counter": 4 * 1_048_576, "histogram": 1_048_576, "gauge_livesum": 65_536, "gauge_livemax": 65_536}
 _DAMAGE = (OSError, RuntimeError, ValueError, LookupError, struct.error)
 
@@ -104,22 +112,11 @@ class PrometheusObserver:
             registry=own,
         )
         cache = Counter("dancu_cache_requests", "Cache look-ups.", ("layer", "result"), registry=own)
-        upstream = Histogram(
-            "dancu_upstream_seconds",
-            "Time a national database or registry took to answer.",
-            ("registry", "outcome"),
-            buckets=LATENCY_BUCKETS,
-            registry=own,
-        )
-        breaker = Gauge(
-            "dancu_upstream_breaker_open",
-            "1 while calls to this registry are refused at once.",
-            ("registry",),
-            multiprocess_mode="livemax",
-            registry=own,
-        )
         refused = Counter(
             "dancu_admission_refused", "Calls refused for a limit or overload.", ("reason",), registry=own
+        )
+        logins_refused = Counter(
+            "dancu_logins_refused", "Calls refused before it was known who asks.", ("reason",), registry=own
         )
         would_refuse = Counter(
             "dancu_admission_shadow_refused",
@@ -155,19 +152,18 @@ class PrometheusObserver:
             registry=own,
         )
         build.labels(version, platform.python_version()).set(1)
-        self._calls = _Children(calls)
-        self._seconds = _Children(seconds)
-        self._organisation_calls = _Children(organisation_calls)
-        self._cache = _Children(cache)
+        self._calls = Children(calls)
+        self._seconds = Children(seconds)
+        self._organisation_calls = Children(organisation_calls)
+        self._cache = Children(cache)
         self._tallies: dict[tuple[str, str, str, str], _Tally] = {}
         self._cache_tallies: dict[tuple[str, str], int] = {}
         self._under_way = 0
         self._flush_is_due = False
-        self._upstream = _Children(upstream)
-        self._breaker = _Children(breaker)
-        self._refused = _Children(refused)
-        self._would_refuse = _Children(would_refuse)
-        self._degraded = _Children(degraded)
+        self._refused = Children(refused)
+        self._logins_refused = Children(logins_refused)
+        self._would_refuse = Children(would_refuse)
+        self._degraded = Children(degraded)
 
     def call_started(self) -> None:
         """A call entered the pipeline."""
@@ -189,6 +185,8 @@ class PrometheusObserver:
         tally.buckets[bisect_left(LATENCY_BUCKETS, seconds)] += 1
         if reason in ADMISSION_REASONS:
             self._refused[reason,].inc()
+        elif reason in LOGIN_REASONS:
+            self._logins_refused[reason,].inc()
         if not self._flush_is_due:
             self._flush_soon()
 
@@ -231,14 +229,6 @@ class PrometheusObserver:
         """A dependency is gone, or back."""
         self._degraded[dependency,].set(1 if is_degraded else 0)
 
-    def upstream_finished(self, *, registry: str, outcome: str, seconds: float) -> None:
-        """A call to a registry ended; `outcome` is one of a few words such as `ok`, `timeout`, `error`."""
-        self._upstream[registry, outcome].observe(seconds)
-
-    def breaker(self, *, registry: str, is_open: bool) -> None:
-        """Calls to a registry are refused at once, or are let through again."""
-        self._breaker[registry,].set(1 if is_open else 0)
-
     def journal_committed(self, seconds: float, records: int) -> None:
         """A batch of audit records is on disk: the `on_commit` of the journal, called on its writer's thread."""
         self._commit.observe(seconds)
@@ -270,7 +260,7 @@ def _observe_all(histogram: Histogram, tally: _Tally) -> None:
 _MetricT = TypeVar("_MetricT", bound=MetricWrapperBase)
 
 
-class _Children(dict[tuple[str, ...], _MetricT], Generic[_MetricT]):
+class Children(dict[tuple[str, ...], _MetricT], Generic[_MetricT]):
     """The children of a metric by their labels: found here in a tenth of the time `labels()` takes."""
 
     def __init__(self, metric: _MetricT) -> None:

@@ -1,60 +1,68 @@
 """The households of the national population database (CungCapThongTinHoGiaDinh), over the exchange as practised.
 
 Owns the question and the checks on its answer: shape, that every member is of that household, that exactly one heads
-it, and that the person asked about is among them. Refuses to know how a body travels: an `Exchange` posts it.
+it, and that the person asked about is among them. When it is sent, and whether again, is `gateway.upstream`'s matter:
+it travels beside the questions for citizens, under the same breaker and limits.
 """
 
 from __future__ import annotations
 
-import time
+import asyncio
 import uuid
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
-from adapters.national_db_http import UpstreamObserver
+from adapters.http_exchange import HttpExchange, unusable
 from adapters.national_db_wire import WireError, citizen_from_wire, version_of
 from dancu.citizen.v1 import citizen_pb2
 from gateway.model import CitizenNumber, HouseholdMemberRecord, HouseholdRecord
 from gateway.ports import Clock, NationalDatabaseUnavailableError
+from gateway.upstream.lanes import Lane, Upstream
+from gateway.upstream.patience import Patience
 
+MAX_ANSWER_BYTES = 1_048_576
 _PATH = "/v1/households/lookup"
-
-
-class Exchange(Protocol):
-    """Posts a body and gives the parsed answer."""
-
-    async def post(self, path: str, body: object, *, timeout_seconds: float) -> Any:
-        """Raises `NationalDatabaseUnavailableError`."""
 
 
 class HttpHouseholds:
     """`gateway.ports.Households` over the exchange."""
 
-    def __init__(self, exchange: Exchange, *, clock: Clock, observer: UpstreamObserver) -> None:
-        """`observer` is told how long each exchange took and how it ended."""
-        self._exchange = exchange
+    def __init__(self, *, http: HttpExchange, upstream: Upstream, clock: Clock) -> None:
+        """`upstream` decides when to ask."""
+        self._http = http
         self._clock = clock
-        self._observer = observer
+        self._lane: Lane[CitizenNumber, HouseholdRecord] = upstream.lane(self._ask)
 
-    async def household_of(self, number: CitizenNumber, *, timeout_seconds: float) -> HouseholdRecord:
+    async def household_of(self, number: CitizenNumber, patience: Patience) -> HouseholdRecord:
         """The household of the holder of a personal number, as of now."""
-        started = time.perf_counter()
-        outcome = "broken"
+        try:
+            async with asyncio.timeout(max(0.0, patience.until - self._clock.monotonic())):
+                return await self._lane.ask(number, patience)
+        except TimeoutError as error:
+            raise NationalDatabaseUnavailableError("no answer before the caller's deadline") from error
+
+    async def _ask(
+        self, numbers: Sequence[CitizenNumber], *, timeout_seconds: float
+    ) -> Sequence[HouseholdRecord | Exception]:
+        (number,) = numbers
+        request_id = uuid.uuid4().hex
         # The moment of asking, not of the answer: the household can be no older than that.
         as_of = self._clock.now()
+        answer = await self._http.post(
+            _PATH,
+            {"MaYeuCau": request_id, "SoDinhDanh": number.digits},
+            timeout_seconds=timeout_seconds,
+            max_bytes=MAX_ANSWER_BYTES,
+        )
+        if not isinstance(answer, dict) or answer.get("MaYeuCau") != request_id:
+            raise unusable("MaYeuCau is not the request's")
         try:
-            body = {"MaYeuCau": uuid.uuid4().hex, "SoDinhDanh": number.digits}
-            answer = await self._exchange.post(_PATH, body, timeout_seconds=timeout_seconds)
-            record = self._read(answer, number, as_of)
-            outcome = "found" if record.is_held else "not_found"
+            return [self._read(answer, number, as_of)]
         except WireError as error:
-            raise NationalDatabaseUnavailableError(f"unusable answer: {error}") from error
-        finally:
-            seconds = time.perf_counter() - started
-            self._observer.upstream_finished(registry="population", outcome=outcome, seconds=seconds)
-        return record
+            return [NationalDatabaseUnavailableError(f"unusable answer: {error}")]
 
-    def _read(self, answer: Any, number: CitizenNumber, as_of: float) -> HouseholdRecord:
-        result = answer.get("KetQua") if isinstance(answer, dict) else None
+    def _read(self, answer: dict[str, Any], number: CitizenNumber, as_of: float) -> HouseholdRecord:
+        result = answer.get("KetQua")
         if result not in {"TIM_THAY", "KHONG_CO_HO", "KHONG_TIM_THAY"}:
             raise WireError("KetQua is not a known code")
         household_id, members = _household(answer.get("HoGiaDinh"), number) if result == "TIM_THAY" else ("", ())

@@ -1,123 +1,129 @@
-"""The national population database over HTTP: JSON by POST, numbers never in a URL.
+"""The national population database over HTTP: questions in batches, and the checks on every answer.
 
-Owns the connection, time-outs and the checks on every answer: size, shape, and that it is about the one asked for. One
-adapter like this per upstream protocol is the extension point.
+Owns the shape of question and answer, and that each answer is about the one asked for. When a question is sent, with
+which others and whether again is `gateway.upstream`'s matter; connections are `http_exchange`'s. One adapter like this
+per upstream protocol is the extension point.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
 import uuid
-from typing import Any, Protocol, Self
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
-import aiohttp
-import orjson
-
+from adapters.http_exchange import HttpExchange, unusable
+from adapters.national_db_households import HttpHouseholds
 from adapters.national_db_wire import WireError, citizen_from_wire, version_of
 from gateway.model import CitizenNumber, CitizenRecord, NumberKind, Secret
 from gateway.ports import AmbiguousNumberError, Clock, NationalDatabaseUnavailableError
+from gateway.upstream.lanes import Lane, Upstream
+from gateway.upstream.patience import Patience
+from gateway.upstream.policy import UpstreamPolicy
+from gateway.upstream.ports import UpstreamObserver
 
+NAME = "national_db"
+"""In metrics and log lines."""
+MAX_BATCH = 100
+"""Items the exchange takes in one request."""
 MAX_ANSWER_BYTES = 1_048_576
-_LOOKUP = "/v1/citizens/lookup"
+"""A hundred whole records are about an eighth of it."""
+_BATCH = "/v1/citizens/batch"
 _WIRE_NAMES = {NumberKind.PERSONAL: "SoDinhDanh", NumberKind.LEGACY: "SoCMND"}
-
-
-class UpstreamObserver(Protocol):
-    """Told how long each exchange took and how it ended."""
-
-    def upstream_finished(self, *, registry: str, outcome: str, seconds: float) -> None:
-        """`outcome`: found, not_found, ambiguous, timeout, refused, broken."""
 
 
 class HttpNationalDatabase:
     """`gateway.ports.NationalDatabase` over the exchange as practised."""
 
-    def __init__(
-        self, *, session: aiohttp.ClientSession, base_url: str, clock: Clock, observer: UpstreamObserver
-    ) -> None:
-        """`session` carries the bearer token and the connection limits; see `open`."""
-        self._session = session
-        self._url = base_url.rstrip("/") + _LOOKUP
+    def __init__(self, *, http: HttpExchange, upstream: Upstream, clock: Clock) -> None:
+        """`upstream` decides when to ask; see `open`."""
+        self._http = http
+        self._upstream = upstream
         self._clock = clock
-        self._observer = observer
+        self._citizens: Lane[CitizenNumber, CitizenRecord] = upstream.lane(self._ask, max_questions=MAX_BATCH)
 
     @classmethod
     def open(
-        cls, *, base_url: str, token: Secret, max_connections: int, clock: Clock, observer: UpstreamObserver
+        cls,
+        *,
+        base_url: str,
+        token: Secret,
+        policy: UpstreamPolicy,
+        clock: Clock,
+        draw: Callable[[], float],
+        observer: UpstreamObserver,
     ) -> Self:
-        """Connect lazily. `token` authenticates the gateway."""
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=60),
-            headers={
-                "Authorization": f"Bearer {token.reveal().decode()}",
-                "Content-Type": "application/json",
-                "User-Agent": "dancu",
-            },
-            cookie_jar=aiohttp.DummyCookieJar(),
+        """Connect lazily. `token` authenticates the gateway; `draw` gives random numbers from 0 to 1."""
+        return cls(
+            http=HttpExchange.open(base_url=base_url, token=token, max_connections=policy.max_connections),
+            upstream=Upstream(name=NAME, policy=policy, clock=clock, draw=draw, observer=observer),
+            clock=clock,
         )
-        return cls(session=session, base_url=base_url, clock=clock, observer=observer)
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._session.close()
+        """Refuse what waits and close the connections."""
+        await self._upstream.close()
+        await self._http.close()
 
-    async def find(self, number: CitizenNumber, *, timeout_seconds: float) -> CitizenRecord:
+    def households(self) -> HttpHouseholds:
+        """The households of the same database, asked for under the same breaker and limits."""
+        return HttpHouseholds(http=self._http, upstream=self._upstream, clock=self._clock)
+
+    async def find(self, number: CitizenNumber, patience: Patience) -> CitizenRecord:
         """The record behind a number, as of now."""
-        started = time.perf_counter()
-        outcome = "broken"
-        try:
-            # The moment of asking, not of the answer: the record can be no older than that.
-            as_of = self._clock.now()
-            body = {"MaYeuCau": uuid.uuid4().hex, _WIRE_NAMES[number.kind]: number.digits}
-            answer = await self._post(orjson.dumps(body), timeout_seconds)
-            record = self._read(answer, number, as_of)
-            outcome = "found" if record.citizen is not None else "not_found"
-        except TimeoutError as error:
-            outcome = "timeout"
-            raise NationalDatabaseUnavailableError("no answer in time") from error
-        except aiohttp.ClientError as error:
-            outcome = "refused"
-            raise NationalDatabaseUnavailableError(type(error).__name__) from error
-        except (WireError, orjson.JSONDecodeError) as error:
-            text = str(error) if isinstance(error, WireError) else "not JSON"
-            raise NationalDatabaseUnavailableError(f"unusable answer: {text}") from error
-        except AmbiguousNumberError:
-            outcome = "ambiguous"
-            raise
-        else:
-            return record
-        finally:
-            self._observer.upstream_finished(
-                registry="population", outcome=outcome, seconds=time.perf_counter() - started
-            )
+        return await self._citizens.ask(number, patience)
 
-    async def _post(self, body: bytes, timeout_seconds: float) -> Any:
-        async with (
-            asyncio.timeout(timeout_seconds),
-            self._session.post(self._url, data=body, allow_redirects=False) as response,
-        ):
-            if response.status != 200:
-                raise NationalDatabaseUnavailableError(f"status {response.status}")
-            # The reader gives what has arrived, so the whole is gathered up to the limit and not beyond.
-            chunks, size = [], 0
-            async for chunk in response.content.iter_any():
-                size += len(chunk)
-                if size > MAX_ANSWER_BYTES:
-                    raise WireError("larger than the limit")
-                chunks.append(chunk)
-            return orjson.loads(b"".join(chunks))
+    async def _ask(
+        self, numbers: Sequence[CitizenNumber], *, timeout_seconds: float
+    ) -> Sequence[CitizenRecord | Exception]:
+        request_id = uuid.uuid4().hex
+        # The moment of asking, not of the answer: the records can be no older than that.
+        as_of = self._clock.now()
+        answer = await self._http.post(
+            _BATCH,
+            {
+                "MaYeuCau": request_id,
+                "DanhSach": [{_WIRE_NAMES[number.kind]: number.digits} for number in numbers],
+            },
+            timeout_seconds=timeout_seconds,
+            max_bytes=MAX_ANSWER_BYTES,
+        )
+        fetched_at = self._clock.now()
+        items = _items_of(answer, request_id, len(numbers))
+        return [_read(item, number, as_of, fetched_at) for item, number in zip(items, numbers, strict=True)]
 
-    def _read(self, answer: Any, number: CitizenNumber, as_of: float) -> CitizenRecord:
-        result = answer.get("KetQua") if isinstance(answer, dict) else None
-        if result == "KHONG_TIM_THAY":
-            return CitizenRecord(number, None, 0, as_of, self._clock.now())
-        if result == "NHIEU_NGUOI":
-            raise AmbiguousNumberError
-        if result != "TIM_THAY":
-            raise WireError("KetQua is not a known code")
-        citizen = citizen_from_wire(answer.get("CongDan"))
-        answered = citizen.personal_number if number.kind is NumberKind.PERSONAL else citizen.legacy_number
-        if answered != number.digits:
-            raise WireError("about another citizen")
-        return CitizenRecord(number, citizen, version_of(answer["CongDan"]), as_of, self._clock.now())
+
+def _items_of(answer: Any, request_id: str, asked: int) -> list[Any]:
+    """The items of a batch, as many as were asked for; anything else may be somebody else's batch."""
+    if not isinstance(answer, dict):
+        raise unusable("not an object")
+    if answer.get("MaYeuCau") != request_id:
+        raise unusable("MaYeuCau is not the request's")
+    items = answer.get("DanhSach")
+    if not isinstance(items, list) or len(items) != asked:
+        raise unusable("DanhSach has not as many items as were asked for")
+    return items
+
+
+def _read(item: Any, number: CitizenNumber, as_of: float, fetched_at: float) -> CitizenRecord | Exception:
+    """One item, or what is wrong with it: that harms nobody but who asked for it."""
+    result = item.get("KetQua") if isinstance(item, dict) else None
+    if result == "KHONG_TIM_THAY":
+        return CitizenRecord(number, None, 0, as_of, fetched_at)
+    if result == "NHIEU_NGUOI":
+        return AmbiguousNumberError()
+    if result != "TIM_THAY":
+        return _unusable_item("KetQua is not a known code")
+    try:
+        wire = item.get("CongDan")
+        citizen = citizen_from_wire(wire)
+        version = version_of(wire)
+    except WireError as error:
+        return _unusable_item(str(error))
+    answered = citizen.personal_number if number.kind is NumberKind.PERSONAL else citizen.legacy_number
+    if answered != number.digits:
+        return _unusable_item("about another citizen")
+    return CitizenRecord(number, citizen, version, as_of, fetched_at)
+
+
+def _unusable_item(what: str) -> NationalDatabaseUnavailableError:
+    return NationalDatabaseUnavailableError(f"unusable answer: {what}")

@@ -7,7 +7,7 @@ field and never a value.
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -16,6 +16,8 @@ from dancu.common.v1 import common_pb2
 from gateway.geography.provinces import NEW_TABLE_FROM, Province, as_of, province
 
 VIETNAM = timezone(timedelta(hours=7))
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
 _DIGITS_12 = re.compile(r"[0-9]{12}")
 _DIGITS_9 = re.compile(r"[0-9]{9}")
 _MOMENT = re.compile(r"[0-9]{14}")
@@ -78,7 +80,7 @@ def citizen_from_wire(wire: dict[str, Any]) -> citizen_pb2.Citizen:
     _set_relatives(citizen, wire)
     if "NgayMat" in wire:
         citizen.death_date.CopyFrom(_date(_matching(wire, "NgayMat", _DATE), "NgayMat"))
-    citizen.updated_at.FromDatetime(moment(wire, "ThoiDiemDuLieu"))
+    citizen.updated_at.seconds = (moment(wire, "ThoiDiemDuLieu") - _EPOCH) // _SECOND
     return citizen
 
 
@@ -92,7 +94,7 @@ def version_of(wire: dict[str, Any]) -> int:
 
 def full_name(name: dict[str, Any]) -> str:
     """Surname, middle and given name in this order."""
-    return " ".join(part for part in (_text(name, key) for key in ("Ho", "ChuDem", "Ten")) if part)
+    return " ".join([part for part in (_text(name, "Ho"), _text(name, "ChuDem"), _text(name, "Ten")) if part])
 
 
 def birth_date_from_wire(wire: dict[str, Any]) -> common_pb2.BirthDate:
@@ -108,8 +110,18 @@ def birth_date_from_wire(wire: dict[str, Any]) -> common_pb2.BirthDate:
 
 def moment(wire: dict[str, Any], key: str) -> datetime:
     """A `yyyyMMddHHmmss` in Vietnam time."""
+    digits = _matching(wire, key, _MOMENT)
     try:
-        return datetime.strptime(_matching(wire, key, _MOMENT), "%Y%m%d%H%M%S").replace(tzinfo=VIETNAM)
+        # A tenth of the time of strptime, in what is done for every citizen.
+        return datetime(
+            int(digits[:4]),
+            int(digits[4:6]),
+            int(digits[6:8]),
+            int(digits[8:10]),
+            int(digits[10:12]),
+            int(digits[12:]),
+            tzinfo=VIETNAM,
+        )
     except ValueError as error:
         raise WireError(f"{key} is not a moment") from error
 
@@ -134,7 +146,8 @@ def _set_places(citizen: citizen_pb2.Citizen, wire: dict[str, Any]) -> None:
             address.province_code = _text(place, "MaTinh") if unit is None else unit.code
             address.province_name = _text(place, "TenTinh") if unit is None else unit.official_name
             address.commune_name = _text(place, "TenXa")
-            address.detail = _text(place, "ChiTiet")
+            if "ChiTiet" in place:
+                address.detail = _text(place, "ChiTiet")
 
 
 def _today(place: dict[str, Any]) -> Province | None:

@@ -6,6 +6,7 @@ The only module that knows both sides.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,30 +18,35 @@ from adapters.admission import open_gate
 from adapters.clock import SystemClock
 from adapters.directory_snapshot import SnapshotFile
 from adapters.journal.writer import FileJournal
-from adapters.json_exchange import JsonExchange
 from adapters.layered_cache import LayeredIdentityCache
 from adapters.ledger.file_proofs import FileProofSource
 from adapters.ledger.keys import EverySubjectToken, page_tokens, verifier_keys_folder
 from adapters.ledger.queries import SqlLedger
 from adapters.memory_cache import MemoryIdentityCache
 from adapters.metrics import PrometheusObserver
-from adapters.national_db_households import HttpHouseholds
 from adapters.national_db_http import HttpNationalDatabase
+from adapters.oauth import open_token_desk
 from adapters.random_ids import RandomIds
 from adapters.redis_bell import RedisBell
 from adapters.redis_cache import RedisIdentityCache
 from adapters.redis_lane import RedisLane
+from adapters.registry_wiring import open_registries
 from adapters.secret_files import ACCOUNT_SEAL, API_KEY_PEPPER, CACHE_NAME, CACHE_SEAL, SUBJECT_TOKEN, key_ring
 from adapters.sql.account_store import SqlAccountStore
 from adapters.sql.directory import SqlDirectory
 from adapters.sql.engine import open_engine
+from adapters.sql.migrate import require_schema
+from adapters.upstream_metrics import UpstreamMetrics
+from gateway.accounts.failed_logins import FailedLogins
 from gateway.accounts.keys import KeyMaker
 from gateway.accounts.methods import account_methods, account_request_methods
 from gateway.audit.methods import audit_methods, receipt_methods
 from gateway.audit.stamp import stamp_index
 from gateway.audit.tokens import Tokens
 from gateway.calls.admit import Gate
+from gateway.calls.authenticate import Authenticator
 from gateway.calls.call_log import CallLog
+from gateway.calls.credentials import TokenDesk
 from gateway.calls.inquiry import Method
 from gateway.calls.methods import LOOKUP_SCOPES, public_methods
 from gateway.calls.pipeline import Pipeline
@@ -87,7 +93,8 @@ def control_origin_of(settings: Settings) -> str:
 async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObserver) -> AsyncIterator[Answering]:
     """The public port's side, closed in reverse order: callers first, the journal last.
 
-    Raises what makes a start impossible: `SecretMissingError`, `JournalError`, `SQLAlchemyError`, `OSError`.
+    Raises what makes a start impossible: `SchemaError`, `SecretMissingError`, `JournalError`,
+    `DirectoryUnavailableError`, `OSError`.
     """
     async with AsyncExitStack() as stack:
         lane = _open_lane(stack, settings, observer=observer)
@@ -95,9 +102,10 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
         national_db = HttpNationalDatabase.open(
             base_url=settings.national_db.url,
             token=_token(settings),
-            max_connections=settings.national_db.max_connections,
+            policy=settings.national_db.policy,
             clock=core.clock,
-            observer=observer,
+            draw=random.random,
+            observer=UpstreamMetrics(degraded=observer.degraded),
         )
         stack.push_async_callback(national_db.close)
         records = Records(
@@ -106,22 +114,19 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
             clock=core.clock,
             timeout_seconds=settings.national_db.timeout_seconds,
         )
-        exchange = JsonExchange.open(
-            base_url=settings.national_db.url,
-            token=_token(settings),
-            max_connections=settings.national_db.max_connections,
-        )
-        stack.push_async_callback(exchange.close)
+        stack.push_async_callback(records.close)
         methods = public_methods(
             records=records,
-            households=HttpHouseholds(exchange, clock=core.clock, observer=observer),
+            households=national_db.households(),
             clock=core.clock,
             timeout_seconds=settings.national_db.timeout_seconds,
             allow_test_numbers=settings.numbers.allow_test,
         )
+        methods |= open_registries(stack, settings, people=records, clock=core.clock, observer=observer)
         methods |= _other_public_methods(core, settings)
         gate = open_gate(stack, settings, lane=lane, engine=core.engine, clock=core.clock, observer=observer)
-        yield _answering(core, settings, methods=methods, gate=gate, observer=observer)
+        tokens = await open_token_desk(stack, settings.oauth, clock=core.clock, observer=observer)
+        yield _answering(core, settings, methods=methods, gate=gate, tokens=tokens, observer=observer)
 
 
 @asynccontextmanager
@@ -132,7 +137,14 @@ async def open_control(settings: Settings, *, observer: PrometheusObserver) -> A
         lane = _open_lane(stack, settings, observer=observer) if settings.redis.url else None
         core = await _open_core(stack, settings, origin=control_origin_of(settings), lane=lane, observer=observer)
         scopes = LOOKUP_SCOPES | _scopes(_other_public_methods(core, settings))
-        methods = account_methods(store=core.accounts, keys=core.keys, clock=core.clock, scopes=scopes)
+        methods = account_methods(
+            store=core.accounts,
+            keys=core.keys,
+            intents=core.recorder,
+            clock=core.clock,
+            scopes=scopes,
+            default_misses_per_hour=_default_misses(settings),
+        )
         methods |= audit_methods(
             ledger=_ledger(core, settings),
             proofs=_proofs(settings),
@@ -142,7 +154,8 @@ async def open_control(settings: Settings, *, observer: PrometheusObserver) -> A
             clock=core.clock,
         )
         gate = open_gate(stack, settings, lane=None, engine=core.engine, clock=core.clock, observer=observer)
-        yield _answering(core, settings, methods=methods, gate=gate, observer=observer)
+        # Administrators are few and known to us: keys and certificates, no foreign issuer's tokens.
+        yield _answering(core, settings, methods=methods, gate=gate, tokens=None, observer=observer)
 
 
 def _open_lane(stack: AsyncExitStack, settings: Settings, *, observer: PrometheusObserver) -> RedisLane:
@@ -171,6 +184,8 @@ async def _open_core(
     stack.push_async_callback(journal.close)
     engine = open_engine(settings.database.url, data_dir=settings.data_dir)
     stack.push_async_callback(engine.dispose)
+    # Before the secrets: on a bare directory it is the step that is missing first.
+    await require_schema(engine)
     pepper = key_ring(settings.data_dir, API_KEY_PEPPER).current().secret
     bell = None if lane is None else RedisBell(lane)
     directory = SqlDirectory(
@@ -178,6 +193,7 @@ async def _open_core(
         on_state=lambda up: observer.degraded("database", is_degraded=not up),
         bell=bell,
         file=SnapshotFile(settings.data_dir / "run", slot=origin, pepper=pepper),
+        default_misses_per_hour=_default_misses(settings),
     )
     await directory.start()
     stack.push_async_callback(directory.close)
@@ -198,7 +214,7 @@ async def _open_core(
 def _other_public_methods(core: _Core, settings: Settings) -> dict[str, Method]:
     """The methods of the public port that look nobody up."""
     return {
-        **account_request_methods(store=core.accounts, keys=core.keys, clock=core.clock),
+        **account_request_methods(store=core.accounts, keys=core.keys, intents=core.recorder, clock=core.clock),
         **receipt_methods(ledger=_ledger(core, settings), proofs=_proofs(settings)),
     }
 
@@ -240,12 +256,17 @@ def _answering(
     *,
     methods: Mapping[str, Method],
     gate: Gate,
+    tokens: TokenDesk | None,
     observer: PrometheusObserver,
 ) -> Answering:
     pipeline = Pipeline(
         methods=methods,
-        directory=core.directory,
-        pepper=key_ring(settings.data_dir, API_KEY_PEPPER).current().secret,
+        authenticate=Authenticator(
+            directory=core.directory,
+            pepper=core.keys.pepper,
+            failures=FailedLogins(burst=settings.login.failures, per_minute=settings.login.failures_per_minute),
+            tokens=tokens,
+        ),
         gate=gate,
         recorder=core.recorder,
         observer=observer,
@@ -254,6 +275,10 @@ def _answering(
         new_id=RandomIds(),
     )
     return Answering(pipeline, tuple(methods), core.journal)
+
+
+def _default_misses(settings: Settings) -> int | None:
+    return settings.admission.default_misses_per_hour or None
 
 
 def _token(settings: Settings) -> Secret:

@@ -25,7 +25,7 @@ from bench.requests import lookup
 from bench.timing import alone, one_by_one, together
 from gateway.accounts.limit_nodes import limit_nodes
 from gateway.calls.answer import trailing
-from gateway.calls.authenticate import authenticate, require_active
+from gateway.calls.authenticate import require_active
 from gateway.calls.authorise import authorise
 from gateway.calls.identify import identify
 from gateway.calls.pipeline import Pipeline
@@ -67,21 +67,17 @@ async def _measure(pipeline: Pipeline, gateway: Installation, number: str, calls
     whole = await together(lambda: pipeline(call), calls)
     method, clock, gate, recorder = pipeline._methods[LOOKUP], pipeline._clock, pipeline._gate, pipeline._recorder
     inquiry = identify(call, method, clock=clock, new_id=pipeline._new_id)
-    key = authenticate(
-        call.metadata["authorization"], directory=pipeline._directory, pepper=pipeline._pepper, now=inquiry.arrived
-    )
-    inquiry.account, inquiry.credential_id = key.account, key.key_id
+    caller = await pipeline._authenticate(call, now=inquiry.arrived, monotonic=inquiry.started)
+    account = inquiry.account = caller.account
+    inquiry.credential_id = caller.credential_id
     question = inquiry.question = method.parse(call.request)
-    inquiry.limit_nodes = limit_nodes(key.account, question.purpose.officer_id if question.purpose else "")
+    inquiry.limit_nodes = limit_nodes(account, question.purpose.officer_id if question.purpose else "")
     answer = await method.handle(question, inquiry)
     receipts = await recorder.answered(inquiry, answer)
 
-    def authenticated() -> None:
-        found = authenticate(
-            call.metadata["authorization"], directory=pipeline._directory, pepper=pipeline._pepper, now=inquiry.arrived
-        )
-        require_active(found, now=inquiry.arrived)
-        pipeline._directory.used(found.key_id, at=inquiry.arrived)
+    async def authenticated() -> None:
+        found = await pipeline._authenticate(call, now=inquiry.arrived, monotonic=inquiry.started)
+        require_active(found.account, now=inquiry.arrived)
 
     async def admitted() -> None:
         with gate.enter(inquiry, 1):
@@ -93,11 +89,11 @@ async def _measure(pipeline: Pipeline, gateway: Installation, number: str, calls
         pipeline._finish(inquiry, None)
 
     def authorised() -> None:
-        authorise(key.account, method, question, peer=call.peer, now=inquiry.arrived)
+        authorise(account, method, question, peer=call.peer, now=inquiry.arrived)
 
     found = {
         "1 identify": alone(lambda: identify(call, method, clock=clock, new_id=pipeline._new_id), calls),
-        "2 authenticate": alone(authenticated, calls),
+        "2 authenticate": await one_by_one(authenticated, calls),
         "3 parse and validate": alone(lambda: method.parse(call.request), calls),
         "4 authorise": alone(authorised, calls),
         "5 admit": await one_by_one(admitted, calls),

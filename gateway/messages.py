@@ -19,8 +19,10 @@ class Message(NamedTuple):
 
 MESSAGES: dict[Reason, Message] = {
     Reason.KEY_MISSING: Message(
-        "The call carries no usable key; send metadata 'authorization: Bearer dck_<key id>_<secret>'.",
-        "Cuộc gọi không kèm khóa hợp lệ; hãy gửi metadata 'authorization: Bearer dck_<mã khóa>_<bí mật>'.",
+        "The call carries no usable key, token or certificate; send metadata "
+        "'authorization: Bearer dck_<key id>_<secret>'.",
+        "Cuộc gọi không kèm khóa, mã thông báo hay chứng thư hợp lệ; hãy gửi metadata "
+        "'authorization: Bearer dck_<mã khóa>_<bí mật>'.",
     ),
     Reason.KEY_UNKNOWN: Message(
         "The key is not known; check it, or ask your organisation's administrator for a new one.",
@@ -31,8 +33,36 @@ MESSAGES: dict[Reason, Message] = {
         "Khóa không còn hiệu lực; hãy xin khóa mới từ quản trị viên của cơ quan.",
     ),
     Reason.CERTIFICATE_MISMATCH: Message(
-        "The certificate is not the one registered for this account.",
-        "Chứng thư không phải chứng thư đã đăng ký cho tài khoản này.",
+        "The certificate belongs to another account than the key or token sent with it, or to several.",
+        "Chứng thư thuộc tài khoản khác với khóa hoặc mã thông báo gửi kèm, hoặc thuộc nhiều tài khoản.",
+    ),
+    Reason.CERTIFICATE_UNKNOWN: Message(
+        "The certificate is bound to no account; give the operators of the gateway its SHA-256 fingerprint.",
+        "Chứng thư chưa gắn với tài khoản nào; hãy gửi dấu vân tay SHA-256 của chứng thư cho đơn vị vận hành cổng.",
+    ),
+    Reason.CERTIFICATE_EXPIRED: Message(
+        "The certificate, or its binding to the account, is no longer valid; show the new one.",
+        "Chứng thư, hoặc việc gắn chứng thư với tài khoản, đã hết hiệu lực; hãy dùng chứng thư mới.",
+    ),
+    Reason.TOKEN_INVALID: Message(
+        "The access token is not valid here; get one from the issuer the gateway trusts, for its audience.",
+        "Mã thông báo truy cập không hợp lệ tại cổng này; hãy xin mã từ nơi cấp mà cổng tin cậy, đúng đối tượng nhận.",
+    ),
+    Reason.TOKEN_EXPIRED: Message(
+        "The access token is no longer valid; get a new one from its issuer.",
+        "Mã thông báo truy cập đã hết hiệu lực; hãy xin mã mới từ nơi cấp.",
+    ),
+    Reason.TOKEN_UNKNOWN: Message(
+        "The access token is valid but its subject is bound to no account; ask the operators of the gateway.",
+        "Mã thông báo truy cập hợp lệ nhưng chủ thể chưa gắn với tài khoản nào; hãy liên hệ đơn vị vận hành cổng.",
+    ),
+    Reason.TOKEN_KEYS_UNAVAILABLE: Message(
+        "Access tokens cannot be checked now; retry after the time stated.",
+        "Hiện chưa kiểm tra được mã thông báo truy cập; hãy gọi lại sau thời gian được nêu.",
+    ),
+    Reason.TOO_MANY_FAILED_LOGINS: Message(
+        "Too many failed logins from this address; correct the credentials and retry after the time stated.",
+        "Quá nhiều lần đăng nhập sai từ địa chỉ này; hãy sửa thông tin đăng nhập và gọi lại sau thời gian được nêu.",
     ),
     Reason.ACCOUNT_SUSPENDED: Message(
         "The account or its organisation is suspended; ask the operators of the gateway.",
@@ -149,5 +179,13 @@ MESSAGES: dict[Reason, Message] = {
     Reason.ACCOUNTS_UNAVAILABLE: Message(
         "Accounts can be neither read nor changed now; retry after the time stated.",
         "Hiện chưa đọc hoặc thay đổi được tài khoản; hãy gọi lại sau thời gian được nêu.",
+    ),
+    Reason.REGISTRY_UNAVAILABLE: Message(
+        "The registry does not answer (the metadata names it); retry after the time stated.",
+        "Cơ sở dữ liệu chuyên ngành không phản hồi (tên nằm trong metadata); hãy gọi lại sau thời gian được nêu.",
+    ),
+    Reason.REGISTRY_RECORD_NOT_FOUND: Message(
+        "The registry holds nothing under this number.",
+        "Cơ sở dữ liệu chuyên ngành không có dữ liệu nào theo số này.",
     ),
 }

@@ -8,9 +8,23 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dancu.citizen.v1 import citizen_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """The certificate a caller showed, its chain and the possession of its key proven to the transport."""
+
+    fingerprint: str
+    """SHA-256 of the certificate, in lower-case hexadecimal."""
+    uris: tuple[str, ...]
+    """URIs of its subject alternative names."""
+    dns_names: tuple[str, ...]
+    """DNS names of its subject alternative names, in lower case."""
+    not_after: float
+    """Seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +33,23 @@ class Call:
 
     method: str
     """Full method without the leading slash: `dancu.citizen.v1.CitizenService/LookupCitizen`."""
-    request: bytes
+    request: bytes = field(repr=False)
     """The serialised request message, as received."""
-    metadata: Mapping[str, str]
+    metadata: Mapping[str, str] = field(repr=False)
     """ASCII request metadata; names are lower case; the last of a repeated name."""
     peer: str
     """Network address of the caller without the port; empty for a unix socket."""
     deadline: float | None
     """On the clock's monotonic scale, in seconds; None when the caller set none."""
+    certificate: ClientCertificate | None = None
+    """What the caller showed on a port that asks for a certificate; None on any other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What a transport sends back."""
 
-    response: bytes
+    response: bytes = field(repr=False)
     trailing: tuple[tuple[str, str], ...]
 
 

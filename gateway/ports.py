@@ -6,14 +6,16 @@ A port names what is raised and what MUST NOT happen.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from gateway.accounts.model import ApiKey, LimitNode
+from gateway.accounts.model import ApiKey, Binding, LimitNode
 from gateway.audit.receipt import Receipt
 from gateway.errors import Reason
 from gateway.model import CitizenNumber, CitizenRecord, HouseholdRecord
+from gateway.upstream.failures import UpstreamUnavailableError
+from gateway.upstream.patience import Patience
 
 
 class Clock(Protocol):
@@ -46,14 +48,8 @@ class Journal(Protocol):
         """
 
 
-class NationalDatabaseUnavailableError(Exception):
-    """No trustworthy answer came in time: refused, timed out, broken, or about another person."""
-
-    def __init__(self, cause: str, *, retry_after_seconds: float = 1.0) -> None:
-        """`cause` is for the log and holds no citizen's data."""
-        super().__init__(cause)
-        self.cause = cause
-        self.retry_after_seconds = retry_after_seconds
+NationalDatabaseUnavailableError = UpstreamUnavailableError
+"""The name under which the use cases know it: the national database is the upstream they speak of."""
 
 
 class AmbiguousNumberError(Exception):
@@ -63,21 +59,22 @@ class AmbiguousNumberError(Exception):
 class NationalDatabase(Protocol):
     """The national population database."""
 
-    async def find(self, number: CitizenNumber, *, timeout_seconds: float) -> CitizenRecord:
-        """The record behind a number; `citizen` is None when nobody holds it.
+    async def find(self, number: CitizenNumber, patience: Patience) -> CitizenRecord:
+        """The record behind a number, as of this call or later; `citizen` is None when nobody holds it.
 
         Raises `AmbiguousNumberError` and `NationalDatabaseUnavailableError`. MUST NOT return a record whose number is
-        not the one asked for.
+        not the one asked for, and MUST NOT send a question for which nobody has `patience` any more.
         """
 
 
 class Households(Protocol):
     """The households of the national population database."""
 
-    async def household_of(self, number: CitizenNumber, *, timeout_seconds: float) -> HouseholdRecord:
-        """The household of the holder of a personal number, as of now.
+    async def household_of(self, number: CitizenNumber, patience: Patience) -> HouseholdRecord:
+        """The household of the holder of a personal number, as of this call or later.
 
-        Raises `NationalDatabaseUnavailableError`. MUST NOT return a household that the holder is not a member of.
+        Raises `NationalDatabaseUnavailableError`, at the latest when nobody has `patience` any more. MUST NOT return a
+        household that the holder is not a member of.
         """
 
 
@@ -164,8 +161,39 @@ class Directory(Protocol):
     def key(self, key_id: str) -> ApiKey | None:
         """The key of that identifier with its account, or None."""
 
-    def used(self, key_id: str, *, at: float) -> None:
-        """A call came in with this key, proven. MUST NOT block: it is reported later and in bulk."""
+    def binding(self, name: str) -> Binding | None:
+        """The binding of that name (`gateway.accounts.model.binding_name`) with its account, or None."""
+
+    def used(self, credential_id: str, *, at: float) -> None:
+        """A call came in with this key or binding, proven. MUST NOT block: it is reported later and in bulk."""
+
+
+class TokenRejectedError(Exception):
+    """The token is not one of the issuer's; the text says why, for the log, and repeats nothing of it."""
+
+
+class TokenKeysUnavailableError(Exception):
+    """The issuer's keys cannot be had, so that nothing can be said about the token."""
+
+    def __init__(self, cause: str, *, retry_after_seconds: float) -> None:
+        super().__init__(cause)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TokenVerifier(Protocol):
+    """Checks signatures of access tokens against the keys of their issuer."""
+
+    @property
+    def generation(self) -> int:
+        """Another number whenever the keys are others: what was verified before must then be verified anew."""
+
+    async def verify(self, token: str) -> Mapping[str, Any]:
+        """The claims of a token (JWS compact form) that a key of the issuer signed. Judges no claim.
+
+        Raises `TokenRejectedError` and `TokenKeysUnavailableError`. MUST NOT accept an algorithm that was not allowed,
+        `none`, a symmetric one, or a key that the token itself brings or points to. MUST NOT ask the issuer more often
+        than at a bounded rate, whatever tokens arrive.
+        """
 
 
 class CallObserver(Protocol):

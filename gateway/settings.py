@@ -13,24 +13,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableVariableError
+
+from gateway.settings_access import AdminSettings, LoginSettings, MutualTlsSettings, OauthSettings
+from gateway.settings_base import ListenSettings, Section, both_or_neither
+from gateway.upstream.policy import BreakerPolicy, UpstreamPolicy
 
 CLIENT_VARIABLES = frozenset(
     f"DANCU_{name}"
     for name in (
         *("TARGET", "API_KEY", "BENCH_KEY", "ADMIN_KEY", "ADMIN_TARGET", "CONFIG"),
-        *("TLS", "TLS_CA", "TLS_CERT", "TLS_KEY"),
+        *("TOKEN", "TLS", "TLS_CA", "TLS_CERT", "TLS_KEY"),
+        *("ADMIN_TLS", "ADMIN_TLS_CA", "ADMIN_TLS_CERT", "ADMIN_TLS_KEY"),
     )
 )
 """Variables of the same prefix that belong to the client library and the command line, not to the settings."""
-
-
-class Section(BaseModel):
-    """One table of `dancu.toml`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class GrpcSettings(Section):
@@ -48,15 +47,13 @@ class GrpcSettings(Section):
     """Connections are asked to reconnect after this time, because SO_REUSEPORT balances connections, not calls."""
     drain_seconds: float = Field(default=10.0, gt=0, le=300)
     """How long calls under way may take to finish after SIGTERM; the rest is cut."""
+    tls_cert_file: Path | None = None
+    """PEM file of the server's certificate with its chain. Without it keys and citizens cross the network in clear."""
+    tls_key_file: Path | None = None
+    """PEM file of its key, mode 0600. Both are read again when they change; a pair that does not match is passed
+    over."""
 
-
-class ListenSettings(Section):
-    """Where a port of the control process listens."""
-
-    host: str = "127.0.0.1"
-    """Loopback by default: these ports are for operators."""
-    port: int = Field(default=0, ge=0, le=65535)
-    """0 takes a free one."""
+    _tls_is_whole = model_validator(mode="after")(both_or_neither("tls_cert_file", "tls_key_file"))
 
 
 class WorkerSettings(Section):
@@ -74,10 +71,18 @@ class WorkerSettings(Section):
     """The faster event loop; off falls back to asyncio's own."""
 
 
+class AdmissionSettings(Section):
+    """Limits of accounts that state none."""
+
+    default_misses_per_hour: int = Field(default=1_000, ge=0, le=1_000_000_000)
+    """Citizens not found or not matching in an hour that an account may ask for where its limits say nothing of misses;
+    0: no limit. Too small stops a busy counter that mistypes; too large lets a stolen key try numbers all night."""
+
+
 class RedisSettings(Section):
     """Redis or Valkey, for the shared cache and limits."""
 
-    url: str = ""
+    url: str = Field(default="", repr=False)
     """`redis:`, `rediss:`, `unix://…`. Empty: the embedded Valkey of `dancu up`."""
     timeout_seconds: float = Field(default=0.25, gt=0, le=5)
     """After this an answer is not waited for and the gateway goes on without. Too small makes a busy one look dead."""
@@ -88,21 +93,105 @@ class RedisSettings(Section):
 class DatabaseSettings(Section):
     """The ledger and the accounts, in SQL."""
 
-    url: str = ""
+    url: str = Field(default="", repr=False)
     """SQLAlchemy address such as `postgresql+asyncpg://…`. Empty: `ledger.sqlite` in the data directory."""
 
 
-class NationalDatabaseSettings(Section):
+class UpstreamSettings(Section):
+    """How one worker treats a system that others need too. See docs/upstream.md."""
+
+    timeout_seconds: float = Field(default=3.0, gt=0, le=60)
+    """Longest wait for an answer. A caller's earlier deadline wins. Too small takes a slow system for a dead one and
+    opens the breaker; too large ties callers to a system that hangs."""
+    max_connections: int = Field(default=32, ge=1, le=10_000)
+    """Requests under way at most; each may carry many questions. Times the number of workers this is what the upstream
+    must bear: too large buries it for everybody."""
+    min_connections: int = Field(default=2, ge=1, le=1_000)
+    """The adaptive limit falls to this while the upstream is slow or fails. Too large keeps burying it."""
+    max_waiting: int = Field(default=5_000, ge=1, le=1_000_000)
+    """Questions that may wait for their turn; more are refused at once with when to come back. Too large makes callers
+    wait in vain, too small refuses bulk calls."""
+    gather_milliseconds: float = Field(default=5.0, ge=0, le=50)
+    """How long a question may wait for company while requests follow each other closely; one alone waits for nobody.
+    Longer saves requests and adds latency."""
+    attempts: int = Field(default=3, ge=1, le=5)
+    """How often a request is sent at most when the connection breaks or the upstream says that it is unwell."""
+    retry_percent: float = Field(default=10, ge=0, le=50)
+    """Retries per hundred requests. More helps against rare hiccups, and adds to the load on a system that is down."""
+    breaker_failure_percent: float = Field(default=50, gt=0, le=100)
+    """The breaker opens when so many of the recent requests failed. Too small lets hiccups cut everybody off."""
+    breaker_window_seconds: float = Field(default=10.0, ge=1, le=600)
+    """What counts as recent. Longer opens later. Stretched where time-outs are so long that too few requests would end
+    in it for a system that hangs to be seen."""
+    breaker_min_requests: int = Field(default=5, ge=1, le=10_000)
+    """Fewer recent requests (each may carry many questions) prove nothing. Too large never opens where few ask."""
+    breaker_open_seconds: float = Field(default=5.0, ge=0.1, le=300)
+    """About how long it stays open before it tries again. Too long keeps an outage going after its end."""
+
+    @property
+    def policy(self) -> UpstreamPolicy:
+        """The same, as the client of the upstream takes it."""
+        return UpstreamPolicy(
+            timeout_seconds=self.timeout_seconds,
+            min_connections=self.min_connections,
+            max_connections=self.max_connections,
+            max_waiting=self.max_waiting,
+            gather_seconds=self.gather_milliseconds / 1_000,
+            attempts=self.attempts,
+            retry_share=self.retry_percent / 100,
+            breaker=BreakerPolicy(
+                window_seconds=self.breaker_window_seconds,
+                min_requests=self.breaker_min_requests,
+                failure_ratio=self.breaker_failure_percent / 100,
+                open_seconds=self.breaker_open_seconds,
+            ),
+        )
+
+
+class NationalDatabaseSettings(UpstreamSettings):
     """The national population database."""
 
     url: str = ""
     """Base address. Empty: the bundled mock of `dancu up`."""
     token_file: Path | None = None
     """File with the bearer token, mode 0600."""
+
+
+class RegistryEndpoint(Section):
+    """Where one specialised registry answers."""
+
+    url: str
+    """Base address; `/v1/registries/<registry>/lookup` is asked below it."""
+    token_file: Path | None = None
+    """File with the bearer token, mode 0600."""
+
+
+class RegistriesSettings(Section):
+    """The specialised registries: social insurance, civil status and the others of `gateway.registries.kinds`."""
+
+    url: str = ""
+    """Base address of one system that serves all of them. Empty: the bundled mock of `dancu up`; without it only the
+    registries in `each` are served, and the others' methods do not exist."""
+    token_file: Path | None = None
+    """File with the bearer token, mode 0600."""
+    each: dict[str, RegistryEndpoint] = Field(default_factory=dict)
+    """Registries with a system of their own, by name: `[registries.each.civil_status]`."""
     timeout_seconds: float = Field(default=3.0, gt=0, le=60)
     """Longest wait for an answer. A caller's earlier deadline wins."""
-    max_connections: int = Field(default=64, ge=1, le=10_000)
-    """Connections of one worker."""
+    cache_entries: int = Field(default=20_000, ge=0)
+    """Copies of their records kept in each worker's memory, about 3 KB each."""
+
+    @field_validator("each")
+    @classmethod
+    def _each_is_known(cls, value: dict[str, RegistryEndpoint]) -> dict[str, RegistryEndpoint]:
+        if value:
+            # Loads the contract, which a process without such settings need not.
+            from gateway.registries.kinds import REGISTRIES
+
+            unknown = sorted(set(value) - {kind.name for kind in REGISTRIES})
+            if unknown:
+                raise ValueError(f"unknown registry: {', '.join(unknown)}")
+        return value
 
 
 class MockSettings(Section):
@@ -178,12 +267,17 @@ class Settings(BaseSettings):
     )
     """Name of this machine in journals and receipts; unique among the machines of an installation."""
     grpc: GrpcSettings = GrpcSettings()
-    admin: ListenSettings = ListenSettings(port=50052)
+    mtls: MutualTlsSettings = MutualTlsSettings()
+    admin: AdminSettings = AdminSettings(port=50052)
     http: ListenSettings = ListenSettings(port=8080)
+    login: LoginSettings = LoginSettings()
+    oauth: OauthSettings = OauthSettings()
     workers: WorkerSettings = WorkerSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     redis: RedisSettings = RedisSettings()
     database: DatabaseSettings = DatabaseSettings()
     national_db: NationalDatabaseSettings = NationalDatabaseSettings()
+    registries: RegistriesSettings = RegistriesSettings()
     mock: MockSettings = MockSettings()
     cache: CacheSettings = CacheSettings()
     numbers: NumberSettings = NumberSettings()

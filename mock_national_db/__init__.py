@@ -2,7 +2,8 @@
 
     permutation ─ numbering ─┐
     families ─ blocks ───────┼─ people ── lookups ─┐
-    names, places ───────────┘     └ live ─ changes ┴─ server
+    names, places ───────────┘     ├ live ─ changes ┼─ server
+                                   └ registries ────┘
 
 Knows the wire format of the exchange and the administrative codes of `gateway.geography`; refuses to know anything
 else of the gateway, as the real one would.
@@ -11,6 +12,7 @@ else of the gateway, as the real one would.
 from mock_national_db.numbering import CapacityError, NumberingScheme
 from mock_national_db.people import DEFAULT_POPULATION, DEFAULT_SEED, Nation
 from mock_national_db.person import BirthDate, Person
+from mock_national_db.registries.rows import sample_rows
 from mock_national_db.sampling import sample
 
 __all__ = [
@@ -22,4 +24,5 @@ __all__ = [
     "NumberingScheme",
     "Person",
     "sample",
+    "sample_rows",
 ]

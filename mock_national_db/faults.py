@@ -11,6 +11,7 @@ from enum import StrEnum
 from random import Random
 from typing import Any, Final, NamedTuple
 
+from mock_national_db.registries.registers import NAMES
 from mock_national_db.requests import Fields, InvalidRequestError, Violation, boolean, integer, read_object
 
 ENDPOINTS: Final = (
@@ -19,6 +20,7 @@ ENDPOINTS: Final = (
     "households.lookup",
     "changes.submit",
     "changes.read",
+    *(f"registries.{name}" for name in NAMES),
 )
 """The endpoints that can fail."""
 _MAX_SECONDS: Final = 600.0

@@ -198,6 +198,21 @@ class LiveNation:
             updated_at=_read_moment(state["updated_at"]) if "updated_at" in state else base.updated_at,
         )
 
+    @property
+    def key(self) -> bytes:
+        """Return the seed of every further draw about this nation."""
+        return self.nation.key
+
+    @property
+    def population(self) -> int:
+        """Return how many people there were before any change."""
+        return self.nation.population
+
+    def changed_on(self, index: int, field: str) -> date | None:
+        """Return the day on which a field of the record last changed; None for never, or longer ago than is kept."""
+        moment = self._store.last_change(index, field) if block_of(index) in self._changed else None
+        return None if moment is None else date.fromisoformat(moment[:8])
+
     def everyone(self, block: int) -> list[int]:
         """Return all people of a block whose records can be found."""
         changed = self.changed_block(block)

@@ -164,6 +164,8 @@ class Nation:
         if population < 1:
             raise ValueError("the population must be at least 1")
         key = blake2b(str(seed).encode(), digest_size=32, person=b"mock nation").digest()
+        self.key = key
+        """The seed of every further draw about this nation."""
         self.population = population
         self.plan: Plan = draw_plan(key)
         self.numbering = Numbering(plan=self.plan, seed=key, scheme=numbering, population=population)

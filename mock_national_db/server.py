@@ -1,8 +1,7 @@
 """The mock national database over HTTP.
 
 Owns endpoints, authentication, counters and the carrying out of faults. Refuses to know how people come about
-(`people`), what a question means (`lookups`) and what a change does (`changes`). The five registries will be further
-endpoints beside these.
+(`people`), what a question means (`lookups`, `registries`) and what a change does (`changes`).
 """
 
 import asyncio
@@ -11,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,6 +26,8 @@ from mock_national_db.lookups import Answer, Lookups
 from mock_national_db.numbering import NumberingScheme
 from mock_national_db.people import DEFAULT_POPULATION, DEFAULT_SEED, GENERATION, Nation
 from mock_national_db.person import VIETNAM_TIME
+from mock_national_db.registries import registers
+from mock_national_db.registries.registers import Registers
 from mock_national_db.requests import InvalidRequestError
 from mock_national_db.store import FEED_LIMIT, Store
 
@@ -95,6 +97,7 @@ def create_app(
     exchange = _Exchange(
         lookups=Lookups(register=live),
         changes=Changes(live=live, store=store, clock=clock),
+        registers=Registers(live),
         token=token,
         control_token=control_token or token,
     )
@@ -108,9 +111,12 @@ def create_app(
 
 
 class _Exchange:
-    def __init__(self, *, lookups: Lookups, changes: Changes, token: str, control_token: str) -> None:
+    def __init__(
+        self, *, lookups: Lookups, changes: Changes, registers: Registers, token: str, control_token: str
+    ) -> None:
         self._lookups = lookups
         self._changes = changes
+        self._registers = registers
         self._token = f"Bearer {token}".encode()
         self._control_token = f"Bearer {control_token}".encode()
         self._faults = Faults()
@@ -126,11 +132,16 @@ class _Exchange:
             ("changes.read", "/v1/changes/read", self._read),
         ):
             app.router.add_post(path, self._serve(endpoint, act))
+        for name in registers.NAMES:
+            path, endpoint = f"/v1/registries/{name.replace('_', '-')}", f"registries.{name}"
+            app.router.add_post(f"{path}/lookup", self._serve(endpoint, partial(self._registry, name)))
+            app.router.add_post(f"{path}/batch", self._serve(endpoint, partial(self._registry_batch, name)))
         app.router.add_get("/healthz", self._health, allow_head=False)
         app.router.add_get("/control/faults", self._get_faults, allow_head=False)
         app.router.add_post("/control/faults", self._set_faults)
         app.router.add_get("/control/stats", self._get_stats, allow_head=False)
         app.router.add_post("/control/stats", self._reset_stats)
+        app.router.add_post("/control/registries/rows", self._get_rows)
         app.on_shutdown.append(self._let_go)
         return app
 
@@ -151,6 +162,12 @@ class _Exchange:
 
     async def _read(self, asked: Asked) -> Answer:
         return await self._changes.read(requests.feed(asked.body))
+
+    async def _registry(self, name: str, asked: Asked) -> Answer:
+        return self._registers.lookup(name, asked.body, wrong=asked.wrong)
+
+    async def _registry_batch(self, name: str, asked: Asked) -> Answer:
+        return self._registers.batch(name, asked.body, wrong=asked.wrong)
 
     def _serve(self, endpoint: str, act: Act) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -217,6 +234,10 @@ class _Exchange:
         _require(request, self._control_token)
         self._faults.replace(await request.read())
         return replies.whole(orjson.dumps(self._faults.describe()))
+
+    async def _get_rows(self, request: web.Request) -> web.Response:
+        _require(request, self._control_token)
+        return replies.whole(orjson.dumps(self._registers.rows(await request.read()).body))
 
     async def _get_stats(self, request: web.Request) -> web.Response:
         _require(request, self._control_token)

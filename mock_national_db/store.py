@@ -183,6 +183,15 @@ class Store:
             return None
         return tuple(dict.fromkeys(field for (fields,) in rows for field in orjson.loads(fields)))
 
+    def last_change(self, person: int, field: str) -> str | None:
+        """Return the moment at which the field of the person's record last changed, as far as the feed knows."""
+        row = self._db.execute(
+            "SELECT moment FROM changes, json_each(CAST(fields AS TEXT)) WHERE person = ? AND json_each.value = ?"
+            " ORDER BY version DESC LIMIT 1",
+            (person, field),
+        ).fetchone()
+        return None if row is None else str(row[0])
+
     def commit(self, write: Write, *, key: str, substance: bytes, answer: Mapping[str, Any]) -> None:
         """Write everything in one transaction; on an error nothing of it is there.
 

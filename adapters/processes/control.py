@@ -23,13 +23,21 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from adapters import metrics
+from adapters.installation import prepare_control
+from adapters.journal.errors import JournalError
 from adapters.ledger.machine_lock import MachineHeldError, hold_machine
 from adapters.logs import configure_logs
 from adapters.processes.addresses import listening, reachable
 from adapters.processes.control_health import NationalDatabaseCheck, Readiness, RedisCheck, WorkersCheck
 from adapters.processes.control_http import application
 from adapters.processes.evidence import looking_after_evidence
+from adapters.processes.memory import settle
 from adapters.processes.notify import notify
+from adapters.processes.ports import open_port, tls_files
+from adapters.secret_files import SecretMissingError
+from adapters.sql.directory import DirectoryUnavailableError
+from adapters.sql.migrate import SchemaError
+from adapters.tls_files import TlsFilesError
 from adapters.wiring import Answering, open_control
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.transport.grpc_aio import PipelineHandler
@@ -71,7 +79,15 @@ def main() -> int:
             # Before anything creates a metric: the files carry the process's name, so a restarted one goes on counting.
             metrics.configure(PROCESS_NAME, settings.data_dir / "run" / "metrics")
             asyncio.run(_serve(settings))
-    except (PortUnavailableError, MachineHeldError) as error:
+    except (
+        PortUnavailableError,
+        MachineHeldError,
+        TlsFilesError,
+        SchemaError,
+        SecretMissingError,
+        DirectoryUnavailableError,
+        JournalError,
+    ) as error:
         log.error("control_failed", cause=str(error))  # noqa: TRY400  the text says it all
         return 1
     return 0
@@ -89,12 +105,14 @@ async def _serve(settings: Settings) -> None:
     log = structlog.get_logger("dancu.control")
     async with AsyncExitStack() as stack:
         await _open_http(settings, stack)
+        await prepare_control(settings)
         # Left last: what the administrators' port records at the end is still taken in.
         await stack.enter_async_context(looking_after_evidence(settings))
         healthy = HealthServicer()
         observer = metrics.PrometheusObserver(version=__version__)
         answering = await stack.enter_async_context(open_control(settings, observer=observer))
         await _open_admin(settings, answering, admin_services(healthy=healthy), stack)
+        settle()
         notify("READY=1")
         log.info("control_ready", http_port=settings.http.port, admin_port=settings.admin.port)
         await stop.wait()
@@ -124,7 +142,7 @@ def _checks(settings: Settings) -> list[WorkersCheck | RedisCheck | NationalData
     """What can be checked; an address that is not named, as in a control process on its own, is left out."""
     target = reachable(settings.grpc.host, settings.grpc.port)
     checks: list[WorkersCheck | RedisCheck | NationalDatabaseCheck] = [
-        WorkersCheck(target=target, workers=settings.workers.count)
+        WorkersCheck(target=target, workers=settings.workers.count, certificate=settings.grpc.tls_cert_file)
     ]
     if settings.redis.url:
         checks.append(RedisCheck(url=settings.redis.url))
@@ -137,7 +155,13 @@ async def _open_admin(
     settings: Settings, answering: Answering, services: Sequence[AdminService], stack: AsyncExitStack
 ) -> None:
     server = grpc.aio.server(
-        handlers=[PipelineHandler(answer=answering.pipeline, methods=answering.methods)],
+        handlers=[
+            PipelineHandler(
+                answer=answering.pipeline,
+                methods=answering.methods,
+                mutual=settings.admin.client_ca_file is not None,
+            )
+        ],
         options=[
             # A second control process must fail loudly, not share the port.
             ("grpc.so_reuseport", 0),
@@ -150,7 +174,9 @@ async def _open_admin(
     names = (*answered, *(one.name for one in services), reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     try:
-        server.add_insecure_port(listening(settings.admin.host, settings.admin.port))
+        admin = settings.admin
+        files = tls_files(admin.tls_cert_file, admin.tls_key_file, admin.client_ca_file)
+        open_port(server, listening(admin.host, admin.port), files, name="admin")
     except RuntimeError as error:
         raise PortUnavailableError(
             f"port {settings.admin.port} on {settings.admin.host} (admin.port) cannot be opened"

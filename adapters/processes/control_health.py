@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import aiohttp
@@ -20,6 +21,8 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+
+from adapters.tls_files import TlsFilesError, pinned
 
 TIMEOUT_SECONDS = 2.0
 """A dependency that takes longer counts as gone."""
@@ -143,9 +146,13 @@ class WorkersCheck:
     name = "workers"
     required = True
 
-    def __init__(self, *, target: str, workers: int) -> None:
-        """`target` is `host:port`; `workers` share it, and the kernel chooses one for each new connection."""
+    def __init__(self, *, target: str, workers: int, certificate: Path | None = None) -> None:
+        """`target` is `host:port`; `workers` share it, and the kernel chooses one for each new connection.
+
+        `certificate` is the server's own where the port has TLS.
+        """
         self._target = target
+        self._certificate = certificate
         self._attempts = min(_ATTEMPTS_PER_WORKER * workers, _MAX_WORKER_ATTEMPTS)
 
     async def look(self) -> str:
@@ -154,8 +161,11 @@ class WorkersCheck:
         cause: object = ""
         for _ in range(self._attempts):
             # A pool of its own: a shared one would lead to the same worker again.
-            options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
-            async with grpc.aio.insecure_channel(self._target, options=options) as channel:
+            options: list[tuple[str, str | int]] = [
+                ("grpc.use_local_subchannel_pool", 1),
+                ("grpc.enable_http_proxy", 0),
+            ]
+            async with self._channel(options) as channel:
                 try:
                     answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
                 except grpc.aio.AioRpcError as error:
@@ -168,6 +178,16 @@ class WorkersCheck:
 
     async def close(self) -> None:
         """Nothing is kept open."""
+
+    def _channel(self, options: list[tuple[str, str | int]]) -> grpc.aio.Channel:
+        if self._certificate is None:
+            return grpc.aio.insecure_channel(self._target, options=options)
+        try:
+            credentials, name = pinned(self._certificate)
+        except TlsFilesError as error:
+            raise DependencyGoneError("the gateway's certificate cannot be used", cause=error) from error
+        named = ("grpc.ssl_target_name_override", name)
+        return grpc.aio.secure_channel(self._target, credentials, options=[*options, named])
 
 
 class RedisCheck:

@@ -54,6 +54,8 @@ def ports_of(settings: Settings) -> list[Wanted]:
         Wanted(setting="admin", host=settings.admin.host, port=settings.admin.port),
         Wanted(setting="http", host=settings.http.host, port=settings.http.port),
     ]
+    if settings.mtls.port is not None:
+        wanted.append(Wanted(setting="mtls", host=settings.mtls.host, port=settings.mtls.port, shared=True))
     if runs_mock(settings):
         wanted.append(Wanted(setting="mock", host=settings.mock.host, port=settings.mock.port))
     return wanted
@@ -73,6 +75,8 @@ def resolved(
         "admin": settings.admin.model_copy(update={"port": ports["admin"]}),
         "http": settings.http.model_copy(update={"port": ports["http"]}),
     }
+    if "mtls" in ports:
+        changed["mtls"] = settings.mtls.model_copy(update={"port": ports["mtls"]})
     if runs_valkey(settings):
         url = valkey.url_of(_valkey_socket(workspace))
         changed["redis"] = settings.redis.model_copy(update={"url": url})
@@ -82,6 +86,10 @@ def resolved(
         changed["national_db"] = settings.national_db.model_copy(
             update={"url": f"http://{reachable(mock.host, mock.port)}", "token_file": mock_token_file}
         )
+        if not settings.registries.url:
+            changed["registries"] = settings.registries.model_copy(
+                update={"url": changed["national_db"].url, "token_file": mock_token_file}
+            )
         changed["numbers"] = settings.numbers.model_copy(update={"allow_test": True})
         changed["grpc"] = changed["grpc"].model_copy(update={"reflection": True})
     return settings.model_copy(update=changed)
@@ -202,5 +210,10 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (list, tuple, dict)):
-        return json.dumps(value)
+        return json.dumps(value, default=_plain)
     return str(value)
+
+
+def _plain(value: object) -> object:
+    assert isinstance(value, BaseModel)
+    return value.model_dump(mode="json")

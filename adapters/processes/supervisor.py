@@ -170,6 +170,8 @@ def _preparation(resolved: Settings, installer: Installer) -> Preparation:
 
 def _announcements(resolved: Settings) -> dict[str, tuple[str, ...]]:
     workers = resolved.workers.count
+    mtls = resolved.mtls
+    mutual = [] if mtls.port is None else [_service("gateway (mutual TLS)", reachable(mtls.host, mtls.port), "")]
     people = f"{resolved.mock.population:,} people"
     return {
         plan.VALKEY: (_service("Valkey", resolved.redis.url, f"{resolved.redis.max_memory_megabytes} MB"),),
@@ -180,6 +182,7 @@ def _announcements(resolved: Settings) -> dict[str, tuple[str, ...]]:
                 reachable(resolved.grpc.host, resolved.grpc.port),
                 f"{workers} worker{'s' if workers > 1 else ''}",
             ),
+            *mutual,
         ),
         plan.CONTROL: (
             _service("administration (gRPC)", reachable(resolved.admin.host, resolved.admin.port), ""),

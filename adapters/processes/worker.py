@@ -21,7 +21,9 @@ from grpc_reflection.v1alpha import reflection
 from adapters import metrics
 from adapters.logs import configure_logs
 from adapters.processes.addresses import listening
+from adapters.processes.memory import settle
 from adapters.processes.notify import notify
+from adapters.processes.ports import mutual_files, open_port, tls_files
 from adapters.wiring import Answering, open_worker
 from gateway.ports import Journal
 from gateway.settings import Settings, SettingsError, load_settings
@@ -58,34 +60,54 @@ async def _serve(settings: Settings, slot: int) -> None:
         loop.add_signal_handler(number, stop.set)
     observer = metrics.PrometheusObserver(version=__version__)
     async with open_worker(settings, slot=slot, observer=observer) as worker:
-        serving, healthy = await _listen(settings, worker)
+        servers, healthy = await _listen(settings, worker)
         watching = asyncio.create_task(_tell_health(healthy, worker.journal))
+        settle()
         notify("READY=1")
         structlog.get_logger().info("worker_ready", port=settings.grpc.port, slot=slot)
         await stop.wait()
         notify("STOPPING=1")
         watching.cancel()
         await healthy.enter_graceful_shutdown()
-        await serving.stop(settings.grpc.drain_seconds)
+        await asyncio.gather(*(server.stop(settings.grpc.drain_seconds) for server in servers))
     observer.flush()
     structlog.get_logger().info("worker_drained", slot=slot)
 
 
-async def _listen(settings: Settings, worker: Answering) -> tuple[Server, health.HealthServicer]:
+async def _listen(settings: Settings, worker: Answering) -> tuple[list[Server], health.HealthServicer]:
+    """Open the public port, and the one for callers with certificates where there is one.
+
+    They are two servers, since only the second has to look for a certificate at each call.
+    """
+    healthy = health.HealthServicer()
+    files = mutual_files(settings.mtls)
+    servers = [_server(settings, worker, healthy, mutual=mutual) for mutual in (False, True)[: 1 + bool(files)]]
+    open_port(
+        servers[0],
+        listening(settings.grpc.host, settings.grpc.port),
+        tls_files(settings.grpc.tls_cert_file, settings.grpc.tls_key_file),
+        name="grpc",
+    )
+    if files is not None:
+        assert settings.mtls.port is not None
+        open_port(servers[1], listening(settings.mtls.host, settings.mtls.port), files, name="mtls")
+    for one in servers:
+        await one.start()
+    return servers, healthy
+
+
+def _server(settings: Settings, worker: Answering, healthy: health.HealthServicer, *, mutual: bool) -> Server:
     serving = server(
-        handler=PipelineHandler(answer=worker.pipeline, methods=worker.methods),
+        handler=PipelineHandler(answer=worker.pipeline, methods=worker.methods, mutual=mutual),
         max_request_bytes=settings.grpc.max_request_bytes,
         max_connection_age_seconds=settings.grpc.max_connection_age_seconds,
     )
-    healthy = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, serving)
     if settings.grpc.reflection:
         services = sorted({name.partition("/")[0] for name in worker.methods})
         names = (*services, "grpc.health.v1.Health", reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, serving)
-    serving.add_insecure_port(listening(settings.grpc.host, settings.grpc.port))
-    await serving.start()
-    return serving, healthy
+    return serving
 
 
 async def _tell_health(healthy: health.HealthServicer, journal: Journal) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, collate, delete, insert, select, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -89,6 +89,8 @@ class SqlAccountTransaction:
         self._connection = connection
         self._seal = seal
         self._clock = clock
+        self.changes = False
+        """Whether an entry was put."""
         self.moved_to: tuple[str, int] | None = None
         """Lineage and the version this change makes; None while nothing that calls can notice changed."""
 
@@ -102,11 +104,15 @@ class SqlAccountTransaction:
     async def page(self, kind: type[E], *, after: tuple[str, ...] = (), limit: int = 100_000, **equal: str) -> list[E]:
         """Entries in the order of their keys."""
         mapping = MAPPINGS[kind]
-        query = select(mapping.table).order_by(*mapping.key).limit(limit)
+        key: list[ColumnElement[Any]] = list(mapping.key)
+        if self._connection.dialect.name == "postgresql":
+            # Its databases have a language's order of their own; keys are in the order of their characters.
+            key = [collate(column, "C") for column in key]
+        query = select(mapping.table).order_by(*key).limit(limit)
         for name, value in equal.items():
             query = query.where(mapping.table.c[name] == value)
-        if len(after) == len(mapping.key):
-            query = query.where(tuple_(*mapping.key) > tuple_(*after))
+        if len(after) == len(key):
+            query = query.where(tuple_(*key) > tuple_(*after))
         return [mapping.from_row(row) for row in await self._connection.execute(query)]
 
     async def version(self) -> int:
@@ -115,6 +121,7 @@ class SqlAccountTransaction:
 
     async def put(self, entry: Any) -> None:
         """Write the entry, in place of the one of its key."""
+        self.changes = True
         mapping = MAPPINGS[type(entry)]
         same = [column == part for column, part in zip(mapping.key, entry.key, strict=True)]
         row = mapping.to_row(entry)

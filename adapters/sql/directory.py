@@ -12,19 +12,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
-from sqlalchemy import BindParameter, bindparam, or_, select, update
+from sqlalchemy import BindParameter, and_, bindparam, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.directory_snapshot import Known, SnapshotFile
 from adapters.redis_bell import RedisBell
 from adapters.sql.rows import MAPPINGS
-from adapters.sql.tables import accounts, api_keys, directory_state, officers, organisations
-from gateway.accounts.entries import AccountEntry, E, KeyEntry, OfficerEntry, OrganisationEntry
-from gateway.accounts.model import ApiKey
+from adapters.sql.tables import account_bindings, accounts, api_keys, directory_state, officers, organisations
+from gateway.accounts.entries import AccountEntry, BindingEntry, E, KeyEntry, OfficerEntry, OrganisationEntry
+from gateway.accounts.model import Account, AccountStatus, ApiKey, Binding
 from gateway.accounts.snapshot import account_of
 
 LISTEN_SECONDS = 0.25
@@ -50,13 +50,19 @@ class SqlDirectory:
         on_state: Callable[[bool], None],
         bell: RedisBell | None = None,
         file: SnapshotFile | None = None,
+        default_misses_per_hour: int | None = None,
     ) -> None:
-        """`on_state` is told whether the database answers, at every poll."""
+        """`on_state` is told whether the database answers, at every poll.
+
+        `default_misses_per_hour`: the budget of an account that says nothing of misses.
+        """
         self._engine = engine
         self._on_state = on_state
         self._bell = bell
         self._file = file
+        self._default_misses_per_hour = default_misses_per_hour
         self._keys: dict[str, ApiKey] = {}
+        self._bindings: dict[str, Binding] = {}
         self._lineage = ""
         self._version = -1
         self._used: dict[str, float] = {}
@@ -71,9 +77,13 @@ class SqlDirectory:
         """The key of that identifier with its account, or None."""
         return self._keys.get(key_id)
 
-    def used(self, key_id: str, *, at: float) -> None:
-        """Remember that a call came in with this key; `follow` reports it to the database twice a minute."""
-        self._used[key_id] = at
+    def binding(self, name: str) -> Binding | None:
+        """The binding of that name with its account, or None."""
+        return self._bindings.get(name)
+
+    def used(self, credential_id: str, *, at: float) -> None:
+        """Remember that a call came in with this; `follow` reports it to the database twice a minute."""
+        self._used[credential_id] = at
 
     async def start(self) -> None:
         """The first state: of the database, or where that is dead of the snapshot file.
@@ -147,18 +157,16 @@ class SqlDirectory:
                 await self._ring_if_behind()
 
     async def report(self) -> None:
-        """Write when keys were last used. Raises as `refresh`; what could not be written is kept for the next time."""
+        """Write when keys and bindings were last used.
+
+        Raises as `refresh`; what could not be written is kept for the next time.
+        """
         if not self._used:
             return
         used, self._used = self._used, {}
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS), self._engine.begin() as connection:
-                at: BindParameter[int] = bindparam("used_at")
-                older = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < at)
-                await connection.execute(
-                    update(api_keys).where(api_keys.c.key_id == bindparam("used_key"), older).values(last_used_at=at),
-                    [{"used_key": key_id, "used_at": int(seconds)} for key_id, seconds in used.items()],
-                )
+                await _report(connection, used)
         except (SQLAlchemyError, OSError, TimeoutError):
             self._used = used | self._used
             raise
@@ -180,32 +188,63 @@ class SqlDirectory:
             await self._bell.ring(self._lineage, self._version)
 
     def _take(self, known: Known) -> None:
-        self._keys = keys_of(known)
+        opened = _accounts_of(known, default_misses_per_hour=self._default_misses_per_hour)
+        self._keys = {
+            key.key_id: ApiKey(key.key_id, key.secret_hash, opened[key.account], key.not_after)
+            for key in known.keys
+            if key.account in opened
+        }
+        self._bindings = {
+            one.name: Binding(one.name, opened[one.account], one.not_after)
+            for one in known.bindings
+            if one.account in opened
+        }
         self._lineage, self._version = known.lineage, known.version
 
 
-def keys_of(known: Known) -> dict[str, ApiKey]:
-    """Every key with its account, by identifier."""
+def _accounts_of(known: Known, *, default_misses_per_hour: int | None) -> dict[str, Account]:
+    """Every account as calls see it, by name."""
     at = {entry.code: entry for entry in known.organisations}
     of_account: dict[str, list[OfficerEntry]] = {}
     for officer in known.officers:
         of_account.setdefault(officer.account, []).append(officer)
-    opened = {
-        entry.name: account_of(at[entry.organisation], entry, of_account.get(entry.name, ()))
+    return {
+        entry.name: account_of(
+            at[entry.organisation],
+            entry,
+            of_account.get(entry.name, ()),
+            default_misses_per_hour=default_misses_per_hour,
+        )
         for entry in known.accounts
         if entry.organisation in at
     }
-    return {
-        key.key_id: ApiKey(key.key_id, key.secret_hash, opened[key.account], key.not_after)
-        for key in known.keys
-        if key.account in opened
-    }
+
+
+async def _report(connection: AsyncConnection, used: Mapping[str, float]) -> None:
+    """Key identifiers hold no colon, names of bindings do."""
+    at: BindParameter[int] = bindparam("used_at")
+    keys = [{"used_key": name, "used_at": int(seconds)} for name, seconds in used.items() if ":" not in name]
+    if keys:
+        older = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < at)
+        same = api_keys.c.key_id == bindparam("used_key")
+        await connection.execute(update(api_keys).where(same, older).values(last_used_at=at), keys)
+    bindings = [
+        {"used_kind": name.partition(":")[0], "used_value": name.partition(":")[2], "used_at": int(seconds)}
+        for name, seconds in used.items()
+        if ":" in name
+    ]
+    if bindings:
+        table = account_bindings.c
+        older = or_(table.last_used_at.is_(None), table.last_used_at < at)
+        same = and_(table.kind == bindparam("used_kind"), table.value == bindparam("used_value"))
+        await connection.execute(update(account_bindings).where(same, older).values(last_used_at=at), bindings)
 
 
 async def _read(connection: AsyncConnection, lineage: str, version: int) -> Known:
     # Long ended keys are unknown; recently ended ones are told so.
     ended = int(time.time()) - _REMEMBER_ENDED_SECONDS
     live = select(api_keys).where(or_(api_keys.c.not_after.is_(None), api_keys.c.not_after > ended))
+    in_force = account_bindings.c.status == AccountStatus.ACTIVE.value
     read = connection.execute
     return Known(
         lineage,
@@ -214,6 +253,7 @@ async def _read(connection: AsyncConnection, lineage: str, version: int) -> Know
         accounts=_entries(AccountEntry, await read(select(accounts))),
         officers=_entries(OfficerEntry, await read(select(officers))),
         keys=_entries(KeyEntry, await read(live)),
+        bindings=_entries(BindingEntry, await read(select(account_bindings).where(in_force))),
     )
 
 

@@ -13,7 +13,7 @@ from gateway.accounts.model import Limits, Policy
 
 def limits_to_json(limits: Limits) -> dict[str, int]:
     """The limits that are set."""
-    return {name: value for name, value in asdict(limits).items() if value is not None}
+    return {name: value for name, value in asdict(limits).items() if value is not None and value is not False}
 
 
 def limits_from_json(stored: Mapping[str, Any]) -> Limits:

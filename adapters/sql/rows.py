@@ -12,6 +12,7 @@ from adapters.sql import tables
 from adapters.sql.policies import limits_from_json, limits_to_json, policy_from_json, policy_to_json
 from gateway.accounts.entries import (
     AccountEntry,
+    BindingEntry,
     EntryKind,
     KeyEntry,
     OfficerEntry,
@@ -20,7 +21,7 @@ from gateway.accounts.entries import (
     RequestEntry,
     RequestState,
 )
-from gateway.accounts.model import AccountStatus
+from gateway.accounts.model import AccountStatus, BindingKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,32 @@ def officer_from_row(row: Any) -> OfficerEntry:
     )
 
 
+def _binding_row(entry: BindingEntry) -> dict[str, Any]:
+    return {
+        "kind": entry.kind.value,
+        "value": entry.value,
+        "account": entry.account,
+        "label": entry.label,
+        "status": entry.status.value,
+        "created_at": entry.created_at,
+        "not_after": entry.not_after,
+        "last_used_at": entry.last_used_at,
+    }
+
+
+def _binding_from_row(row: Any) -> BindingEntry:
+    return BindingEntry(
+        BindingKind(row.kind),
+        row.value,
+        row.account,
+        row.label,
+        AccountStatus(row.status),
+        row.created_at,
+        row.not_after,
+        row.last_used_at,
+    )
+
+
 def _key_row(entry: KeyEntry) -> dict[str, Any]:
     return {
         "key_id": entry.key_id,
@@ -171,6 +198,7 @@ MAPPINGS: dict[EntryKind, Mapping] = {
     OrganisationEntry: Mapping(tables.organisations, _organisation_row, organisation_from_row),
     AccountEntry: Mapping(tables.accounts, _account_row, account_from_row),
     OfficerEntry: Mapping(tables.officers, _officer_row, officer_from_row),
+    BindingEntry: Mapping(tables.account_bindings, _binding_row, _binding_from_row),
     KeyEntry: Mapping(tables.api_keys, _key_row, key_from_row),
     RequestEntry: Mapping(tables.account_requests, _request_row, _request_from_row),
 }

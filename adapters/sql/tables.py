@@ -67,6 +67,19 @@ api_keys = Table(
     Column("last_used_at", BigInteger),
 )
 
+account_bindings = Table(
+    "account_bindings",
+    metadata,
+    Column("kind", String(16), primary_key=True),  # fingerprint, uri, dns, subject, client
+    Column("value", String(512), primary_key=True),
+    Column("account", ForeignKey("accounts.name"), nullable=False, index=True),
+    Column("label", String(200), nullable=False),
+    Column("status", String(16), nullable=False),  # a removed one is suspended
+    Column("created_at", BigInteger, nullable=False),
+    Column("not_after", BigInteger),
+    Column("last_used_at", BigInteger),
+)
+
 account_requests = Table(
     "account_requests",
     metadata,

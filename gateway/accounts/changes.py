@@ -1,7 +1,8 @@
 """What every method on accounts has in common: parsing, one transaction, and the first answer to a repetition.
 
 A change and the memory of its answer are one transaction, so that a repetition after a lost answer neither does it
-twice nor is refused.
+twice nor is refused. Before it is committed, what it is about to change is on record: a change that nobody can find
+the record of must be impossible (docs/decisions/0020).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
@@ -22,6 +23,7 @@ from gateway.accounts.ports import (
     AccountsUnavailableError,
     AccountTransaction,
     FirstAnswer,
+    Intents,
 )
 from gateway.calls.inquiry import Answer, AuditClass, Disclosure, Inquiry, Method, Question
 from gateway.calls.validation import check_request_id, decode
@@ -44,8 +46,15 @@ READERS = frozenset({"viewer", *CHANGERS})
 class Result:
     """What a method answers, and what it concerned."""
 
-    response: Message
+    response: Message = field(repr=False)
     target: str = ""
+    further: Sequence[str] = ()
+    """What else it concerned, where one call changes several entries."""
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """All that it concerned; each gets a record of its own."""
+        return (self.target, *self.further)
 
 
 Check: TypeAlias = Callable[[Any], Sequence[Violation]]
@@ -56,8 +65,9 @@ ChangeHandler: TypeAlias = Callable[[AccountTransaction, Any, Account], Awaitabl
 class Desk:
     """Turns handlers into methods of the pipeline."""
 
-    def __init__(self, *, store: AccountStore, clock: Clock) -> None:
+    def __init__(self, *, store: AccountStore, intents: Intents, clock: Clock) -> None:
         self._store = store
+        self._intents = intents
         self._clock = clock
 
     def reading(
@@ -101,6 +111,8 @@ class Desk:
             try:
                 async with self._store.change() as change:
                     result = await self._once(change, handler, question, inquiry.account, response=response)
+                    if change.changes:
+                        await self._intents.intended(inquiry, result.targets)
             except AccountsUnavailableError as error:
                 raise _unavailable(error) from error
             return _answer(result)
@@ -211,7 +223,7 @@ def _method(
 
 
 def _answer(result: Result) -> Answer:
-    return Answer(result.response, (Disclosure(None, target=result.target),))
+    return Answer(result.response, tuple(Disclosure(None, target=target) for target in result.targets))
 
 
 def _unavailable(error: AccountsUnavailableError) -> UnavailableError:

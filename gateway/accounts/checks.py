@@ -11,12 +11,12 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from dancu.account.v1 import account_pb2 as pb
-from dancu.citizen.v1 import citizen_pb2
-from gateway.accounts.model import EVERYTHING
+from gateway.accounts.model import EVERYTHING, BindingKind
 from gateway.accounts.rules import FORBIDS
+from gateway.accounts.wire import BINDING_KINDS
 from gateway.calls.validation import MAX_STALENESS, check_text
-from gateway.citizens.fields import is_path
 from gateway.errors import Violation
+from gateway.registries.rights import is_field
 
 ADMIN_ROLES = ("viewer", "operator", "administrator")
 MAX_RULES = 256
@@ -26,6 +26,20 @@ _OFFICER = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 _SCOPE_RULE = re.compile(r"!?([a-z_]+(\.[a-z_]+)*(\.?\*)?|\*)")
 _PROCEDURE_RULE = re.compile(r"!?([A-Za-z0-9._-]{1,32}\*?|\*)")
 _FIELD_RULE = re.compile(r"!?([a-z0-9_]+(\.[a-z0-9_]+)*|\*)")
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]{1,400}")
+_DNS = re.compile(r"(?=.{1,253}$)(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+_SUBJECT = re.compile(r"[\x21-\x7e]{1,400}")
+# A record names the binding, and no record holds a citizen number in clear.
+_CITIZEN_NUMBER = re.compile(r"(?<![0-9A-Za-z])([0-9]{9}|[0-9]{12})(?![0-9A-Za-z])")
+_BINDING_KINDS = {number: kind for kind, number in BINDING_KINDS.items()}
+_BINDING_VALUES = {
+    BindingKind.FINGERPRINT: (_FINGERPRINT, "64 hexadecimal digits in lower case", "64 chữ số thập lục phân thường"),
+    BindingKind.URI: (_URI, "a URI of at most 400 characters", "một URI, tối đa 400 ký tự"),
+    BindingKind.DNS: (_DNS, "a DNS name in lower case", "một tên DNS viết thường"),
+    BindingKind.SUBJECT: (_SUBJECT, "1 to 400 printable ASCII characters", "1 đến 400 ký tự ASCII in được"),
+    BindingKind.CLIENT: (_SUBJECT, "1 to 400 printable ASCII characters", "1 đến 400 ký tự ASCII in được"),
+}
 _END_OF_TIME = 253_402_300_799  # 9999-12-31, the last second of a Timestamp
 _LARGEST_LIMIT = 1_000_000_000
 
@@ -68,6 +82,29 @@ def check_officer(message: pb.Officer, *, at: str = "officer") -> list[Violation
     return [*found, *check_text(message.label, field=f"{at}.label", longest=200), *check_limits(message.limits, at=at)]
 
 
+def check_binding(message: pb.Binding, *, at: str = "binding") -> list[Violation]:
+    """What is wrong with a binding."""
+    found = [] if message.account else [_required(f"{at}.account")]
+    found += check_binding_name(message.kind, message.value, at=at)
+    if message.HasField("not_after"):
+        found += _check_time(message.not_after, at=f"{at}.not_after")
+    return [*found, *check_text(message.label, field=f"{at}.label", longest=200)]
+
+
+def check_binding_name(kind: pb.BindingKind.ValueType, value: str, *, at: str) -> list[Violation]:
+    """What is wrong with that which names a binding."""
+    known = _BINDING_KINDS.get(kind)
+    field = f"{at}.value".lstrip(".")
+    if known is None:
+        return [_required(f"{at}.kind".lstrip("."))]
+    pattern, en, vi = _BINDING_VALUES[known]
+    if not pattern.fullmatch(value):
+        return [Violation(field, f"must be {en}", f"phải là {vi}")]
+    if known is not BindingKind.FINGERPRINT and _CITIZEN_NUMBER.search(value):
+        return [Violation(field, "looks like a citizen's number", "giống số định danh của công dân")]
+    return []
+
+
 def check_local_name(name: str, *, at: str) -> list[Violation]:
     """What is wrong with the name of an account within its organisation."""
     return [] if _LOCAL_NAME.fullmatch(name) else [_charset(f"{at}", 'a-z, 0-9, "-", "_" and "."', 60)]
@@ -98,6 +135,10 @@ def check_limits(message: pb.Limits, *, at: str, name: str = "limits") -> list[V
     ]
     if message.HasField("burst") and not message.HasField("rate"):
         found.append(Violation(f"{at}.{name}.burst", "needs a rate", "phải đi kèm rate"))
+    if message.misses_unlimited and message.HasField("misses_per_hour"):
+        found.append(
+            Violation(f"{at}.{name}.misses_unlimited", "excludes misses_per_hour", "không đi cùng misses_per_hour")
+        )
     return found
 
 
@@ -123,7 +164,7 @@ def _is_field_rule(rule: str) -> bool:
         return False
     path = rule.removeprefix(FORBIDS)
     # A mistyped grant would grant nothing, a mistyped prohibition would forbid nothing: neither may go unnoticed.
-    return path == EVERYTHING or is_path(citizen_pb2.Citizen.DESCRIPTOR, path)
+    return path == EVERYTHING or is_field(path)
 
 
 def _is_network(text: str) -> bool:

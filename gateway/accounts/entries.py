@@ -1,4 +1,4 @@
-"""Organisations, accounts, officers, keys and requests as they are managed: what stands in the store.
+"""Organisations, accounts, officers, bindings, keys and requests as they are managed: what stands in the store.
 
 Immutable. A worker's view of them, compiled for calls, is `gateway.accounts.model`; policies here are as written.
 """
@@ -6,10 +6,10 @@ Immutable. A worker's view of them, compiled for calls, is `gateway.accounts.mod
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
-from gateway.accounts.model import AccountStatus, Limits, Policy
+from gateway.accounts.model import AccountStatus, BindingKind, Limits, Policy, binding_name
 
 
 class OrganisationKind(enum.Enum):
@@ -96,12 +96,45 @@ class OfficerEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class BindingEntry:
+    """A certificate, a name in certificates, or the subject of access tokens, that opens an account.
+
+    Removing one suspends it: records refer to it. Bound anew, to whichever account, it takes its own place.
+    """
+
+    kind: BindingKind
+    value: str
+    account: str
+    label: str
+    status: AccountStatus
+    created_at: int
+    """Seconds since the epoch; 0 in a tree as stated, which knows of no past."""
+    not_after: int | None = None
+    """Seconds since the epoch."""
+    last_used_at: int | None = None
+    """Seconds since the epoch."""
+
+    @property
+    def name(self) -> str:
+        """As snapshots and records call it."""
+        return binding_name(self.kind, self.value)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What names it; lists are in this order."""
+        return (self.kind.value, self.value)
+
+    def __str__(self) -> str:
+        return f"binding {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class KeyEntry:
     """A key without its secret. Times are seconds since the epoch."""
 
     key_id: str
     account: str
-    secret_hash: bytes
+    secret_hash: bytes = field(repr=False)
     created_at: int
     not_after: int | None = None
     revoked_at: int | None = None
@@ -144,9 +177,14 @@ class RequestEntry:
         return f"request {self.request_key} {self.name}"
 
 
-TreeEntry: TypeAlias = OrganisationEntry | AccountEntry | OfficerEntry
-E = TypeVar("E", OrganisationEntry, AccountEntry, OfficerEntry, KeyEntry, RequestEntry)
+TreeEntry: TypeAlias = OrganisationEntry | AccountEntry | OfficerEntry | BindingEntry
+E = TypeVar("E", OrganisationEntry, AccountEntry, OfficerEntry, BindingEntry, KeyEntry, RequestEntry)
 EntryKind: TypeAlias = (
-    type[OrganisationEntry] | type[AccountEntry] | type[OfficerEntry] | type[KeyEntry] | type[RequestEntry]
+    type[OrganisationEntry]
+    | type[AccountEntry]
+    | type[OfficerEntry]
+    | type[BindingEntry]
+    | type[KeyEntry]
+    | type[RequestEntry]
 )
-KINDS: tuple[EntryKind, ...] = (OrganisationEntry, AccountEntry, OfficerEntry, KeyEntry, RequestEntry)
+KINDS: tuple[EntryKind, ...] = (OrganisationEntry, AccountEntry, OfficerEntry, BindingEntry, KeyEntry, RequestEntry)

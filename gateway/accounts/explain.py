@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import fields as kinds_of
 
-from gateway.accounts.model import Account, AccountStatus
+from gateway.accounts.limit_nodes import limit_nodes, shown
+from gateway.accounts.model import Account, AccountStatus, LimitNode, Limits
 from gateway.accounts.rules import (
     FORBIDS,
     deciding_field_rule,
@@ -26,11 +28,11 @@ class Verdict:
     """One rule examined."""
 
     subject: str
-    """`account`, `network`, `method`, `procedure`, `officer` or `field:<path>`."""
+    """`account`, `network`, `method`, `procedure`, `officer`, `field:<path>` or `limit:<node>`."""
     reason: Reason | None
     """Why it refuses; None where it passes."""
     rule: str
-    """The rule that decides, as written; empty where none fits."""
+    """The rule that decides, as written, empty where none fits; for a limit, all that are in force at the node."""
 
 
 def explain(
@@ -66,7 +68,22 @@ def explain(
         known = may_ask_as(account, officer_id, now=now)
         required = "officer_required" if policy.officer_required else ""
         found.append(Verdict("officer", None if known else Reason.OFFICER_UNKNOWN, required))
-    return found + [_of_field(account, path) for path in fields]
+    found += [_of_field(account, path) for path in fields]
+    return found + [
+        _of_limits(node, is_shadow=policy.shadow) for node in limit_nodes(account, officer_id) if told_of(node.limits)
+    ]
+
+
+def told_of(limits: Limits) -> str:
+    """The limits that are set, on one line."""
+    stated = [(kind.name, getattr(limits, kind.name)) for kind in kinds_of(Limits)]
+    return ", ".join(name if value is True else f"{name} {value}" for name, value in stated if value)
+
+
+def _of_limits(node: LimitNode, *, is_shadow: bool) -> Verdict:
+    # Whether there is room now is not asked: the explanation is of rules.
+    note = " (shadow: counted, refuses nothing)" if is_shadow else ""
+    return Verdict(f"limit:{shown(node)}", None, told_of(node.limits) + note)
 
 
 def _of_account(account: Account, *, now: float) -> Verdict:

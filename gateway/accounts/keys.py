@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.accounts.entries import KeyEntry
-from gateway.calls.authenticate import hash_of_secret
+from gateway.calls.credentials import hash_of_secret
 from gateway.model import Secret
 
 _IDENTIFIER = string.ascii_lowercase + string.digits

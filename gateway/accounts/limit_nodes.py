@@ -35,10 +35,19 @@ def _officer_node(account: str, organisation: str, officer_id: str, limits: Limi
 
 def over(own: Limits, common: Limits) -> Limits:
     """An officer's own limits, and the common ones where it has none of a kind. A rate brings its own burst."""
-    kinds = [kind.name for kind in fields(Limits) if getattr(own, kind.name) is None]
+    kinds = {kind.name for kind in fields(Limits) if getattr(own, kind.name) is None}
     if own.rate is not None:
-        kinds = [kind for kind in kinds if kind != "burst"]
+        kinds.discard("burst")
+    if own.misses_unlimited:
+        kinds.discard("misses_per_hour")
     return replace(own, **{kind: getattr(common, kind) for kind in kinds})
+
+
+def with_default_budget(limits: Limits, misses_per_hour: int | None) -> Limits:
+    """The limits of an account, with the gateway's own budget of misses where they say nothing of misses."""
+    if misses_per_hour is None or limits.misses_per_hour is not None or limits.misses_unlimited:
+        return limits
+    return replace(limits, misses_per_hour=misses_per_hour)
 
 
 def shown(node: LimitNode) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from dancu.account.v1 import account_service_pb2 as pb
 from gateway.accounts.changes import CHANGERS, READERS, Desk, Result, check_page, found, page_of
 from gateway.accounts.checks import check_account, check_officer, check_organisation
-from gateway.accounts.entries import AccountEntry, OfficerEntry, OrganisationEntry, TreeEntry
+from gateway.accounts.entries import AccountEntry, BindingEntry, OfficerEntry, OrganisationEntry, TreeEntry
 from gateway.accounts.guards import forbid_lock_out, require_rank
 from gateway.accounts.keys import KeyMaker
 from gateway.accounts.model import Account, AccountStatus
@@ -28,6 +28,9 @@ from gateway.errors import ConflictError, Reason, Violation
 from gateway.ports import Clock
 
 SERVICE = "dancu.account.v1.AccountService"
+
+
+ManagedEntry: TypeAlias = OrganisationEntry | AccountEntry | OfficerEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,9 @@ class Management:
 
 
 def succeeding(before: TreeEntry, after: Any) -> Any:
-    """`after` with the policy version that follows from `before`: one more where the policy changed."""
+    """`after` with what only the past knows: the policy version that follows, or since when a binding is used."""
+    if isinstance(before, BindingEntry):
+        return replace(after, created_at=before.created_at, last_used_at=before.last_used_at)
     if not isinstance(before, AccountEntry):
         return after
     version = before.policy.version
@@ -181,7 +186,9 @@ def succeeding(before: TreeEntry, after: Any) -> Any:
     return replace(after, policy=replace(after.policy, version=version if same else version + 1))
 
 
-async def _guard(change: AccountTransaction, asker: Account, after: TreeEntry, before: TreeEntry | None = None) -> None:
+async def _guard(
+    change: AccountTransaction, asker: Account, after: ManagedEntry, before: ManagedEntry | None = None
+) -> None:
     """Raise where the asker may not make this change, or what it hangs on is not there."""
     if isinstance(after, OfficerEntry):
         require_rank(asker, found(await change.get(AccountEntry, after.account), "account"))

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from gateway.accounts.bindings import Bindings
 from gateway.accounts.changes import Desk
 from gateway.accounts.credentials import Credentials
 from gateway.accounts.keys import KeyMaker
 from gateway.accounts.management import Management
-from gateway.accounts.ports import AccountStore
+from gateway.accounts.ports import AccountStore, Intents
 from gateway.accounts.requests import Asking, Deciding
 from gateway.accounts.whole_tree import WholeTree
 from gateway.calls.inquiry import Method
@@ -18,26 +19,35 @@ from gateway.ports import Clock
 
 
 def account_methods(
-    *, store: AccountStore, keys: KeyMaker, clock: Clock, scopes: Mapping[str, str]
+    *,
+    store: AccountStore,
+    keys: KeyMaker,
+    intents: Intents,
+    clock: Clock,
+    scopes: Mapping[str, str],
+    default_misses_per_hour: int | None = None,
 ) -> dict[str, Method]:
-    """`AccountService`, for the admin port. `scopes`: of the public methods, by full name, for `ExplainAccess`."""
-    desk = Desk(store=store, clock=clock)
+    """`AccountService`, for the admin port.
+
+    `scopes` of the public methods, by full name, and `default_misses_per_hour` are for `ExplainAccess`.
+    """
+    desk = Desk(store=store, intents=intents, clock=clock)
     methods = [
         *Management(desk=desk, keys=keys, clock=clock).methods(),
         *Credentials(desk=desk, keys=keys, clock=clock).methods(),
+        *Bindings(desk=desk, clock=clock).methods(),
         *Deciding(desk=desk, clock=clock).methods(),
-        *WholeTree(desk=desk, clock=clock, scopes=scopes).methods(),
+        *WholeTree(desk=desk, clock=clock, scopes=scopes, default_misses_per_hour=default_misses_per_hour).methods(),
     ]
     return {method.name: method for method in methods}
 
 
 def account_request_methods(
-    *, store: AccountStore, keys: KeyMaker, clock: Clock, new_id: Callable[[], str] | None = None
+    *, store: AccountStore, keys: KeyMaker, intents: Intents, clock: Clock, new_id: Callable[[], str] | None = None
 ) -> dict[str, Method]:
     """`AccountRequestService`, for the public port."""
-    asking = Asking(
-        desk=Desk(store=store, clock=clock), keys=keys, clock=clock, new_id=new_id or partial(_random_id, 6)
-    )
+    desk = Desk(store=store, intents=intents, clock=clock)
+    asking = Asking(desk=desk, keys=keys, clock=clock, new_id=new_id or partial(_random_id, 6))
     return {method.name: method for method in asking.methods()}
 
 

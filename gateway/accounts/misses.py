@@ -10,7 +10,7 @@ from gateway.accounts.model import Limits
 from gateway.errors import Reason
 
 HOUR_SECONDS = 3_600.0
-MISSES = frozenset({Reason.CITIZEN_NOT_FOUND, Reason.IDENTITY_MISMATCH})
+MISSES = frozenset({Reason.CITIZEN_NOT_FOUND, Reason.IDENTITY_MISMATCH, Reason.REGISTRY_RECORD_NOT_FOUND})
 """Outcomes that count."""
 
 _ROUNDING_SECONDS = 1e-6

@@ -35,7 +35,11 @@ class Limits:
     in_flight: int | None = None
     """Calls under way at the same moment."""
     misses_per_hour: int | None = None
-    """Citizens not found or not matching that may be asked for; above that the caller is suspected of enumeration."""
+    """Citizens not found or not matching that may be asked for; above that the caller is suspected of enumeration.
+
+    None at an account means the gateway's own budget, until `gateway.accounts.snapshot` has put it in."""
+    misses_unlimited: bool = False
+    """States that there is no budget of misses here. Excludes `misses_per_hour`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,8 @@ class Policy:
     methods: frozenset[str]
     """Rules on scopes, such as `citizen.lookup`, `citizen.*`, `!citizen.bulk`, `*`."""
     fields: frozenset[str]
-    """Paths of `Citizen`, or `*`. A path grants all below it."""
+    """Paths of `Citizen`, paths of registries' records with the registry's name before them, or `*`. A path grants all
+    below it."""
     procedures: frozenset[str]
     """Rules on procedure codes, such as `1.004222`, `1.*`, `!1.9*`."""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -119,12 +124,43 @@ class Account:
     """The officers registered with it, by identifier."""
 
 
+class BindingKind(enum.Enum):
+    """What of a certificate or of an access token an account is bound to."""
+
+    FINGERPRINT = "fingerprint"
+    """SHA-256 of one certificate, in lower-case hexadecimal."""
+    URI = "uri"
+    """A URI among a certificate's subject alternative names."""
+    DNS = "dns"
+    """A DNS name among them, in lower case."""
+    SUBJECT = "subject"
+    """The `sub` of an access token."""
+    CLIENT = "client"
+    """The `client_id` (or `azp`) of an access token."""
+
+
+def binding_name(kind: BindingKind, value: str) -> str:
+    """`uri:spiffe://example.vn/mot-cua`: how a binding is named in snapshots, records and files."""
+    return f"{kind.value}:{value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A way in that somebody else vouches for: the authority of a certificate, or the issuer of a token."""
+
+    name: str
+    """As `binding_name` makes it."""
+    account: Account
+    not_after: float | None = None
+    """Seconds since the epoch; None means no expiry."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """A way in: an identifier, the keyed hash of the secret, and the account it opens. The secret is not kept."""
 
     key_id: str
-    secret_hash: bytes
+    secret_hash: bytes = field(repr=False)
     """HMAC-SHA256 of the secret under the pepper."""
     account: Account
     not_after: float | None = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.accounts.entries import AccountEntry, E, KeyEntry, OfficerEntry, OrganisationEntry, RequestEntry
+from gateway.accounts.entries import E, KeyEntry, RequestEntry, TreeEntry
+from gateway.calls.inquiry import Inquiry
 
 
 class AccountsUnavailableError(Exception):
@@ -19,9 +21,9 @@ class FirstAnswer:
 
     digest: bytes
     """Of method and body."""
-    answer: bytes
+    answer: bytes = field(repr=False)
     """The serialised response without any secret."""
-    secret_answer: bytes | None
+    secret_answer: bytes | None = field(repr=False)
     """The same with the secret, as long as it may be shown again."""
 
 
@@ -34,17 +36,32 @@ class AccountReader(Protocol):
     async def page(self, kind: type[E], *, after: tuple[str, ...] = (), limit: int = 100_000, **equal: str) -> list[E]:
         """Entries in the order of their keys, those after `after`, at most `limit`, with these values in these fields.
 
-        Fields: `organisation` (accounts, requests), `account` (officers, keys), `state` (requests).
+        Fields: `organisation` (accounts, requests), `account` (officers, bindings, keys), `state` (requests),
+        `status` and `kind` (bindings).
         """
 
     async def version(self) -> int:
         """The version of the directory: grows with every change that calls can notice."""
 
 
+class Intents(Protocol):
+    """Where it is recorded what is about to be changed."""
+
+    async def intended(self, inquiry: Inquiry, targets: Sequence[str]) -> None:
+        """Return once an intent for each target is on disk; the change MUST NOT take effect before.
+
+        Raises `UnavailableError` (AUDIT_UNAVAILABLE) where that cannot be shown.
+        """
+
+
 class AccountTransaction(AccountReader, Protocol):
     """A change: all of it takes effect when the block ends, or nothing if it raises. No other runs at the time."""
 
-    async def put(self, entry: OrganisationEntry | AccountEntry | OfficerEntry | KeyEntry | RequestEntry) -> None:
+    @property
+    def changes(self) -> bool:
+        """Whether an entry was put."""
+
+    async def put(self, entry: TreeEntry | KeyEntry | RequestEntry) -> None:
         """Write the entry, in place of the one of its key if there is one."""
 
     async def moved(self) -> int:

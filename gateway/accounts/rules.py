@@ -15,8 +15,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from google.protobuf.descriptor import Descriptor
 
-from dancu.citizen.v1 import citizen_pb2
 from gateway.accounts.model import EVERYTHING, Account, AccountStatus, Policy
+from gateway.registries.kinds import REGISTRIES, RegistryKind
+from gateway.registries.rights import roots
 
 FORBIDS = "!"
 
@@ -65,7 +66,7 @@ def may_ask_as(account: Account, officer_id: str, *, now: float) -> bool:
     return officer.status is AccountStatus.ACTIVE and (officer.not_after is None or now < officer.not_after)
 
 
-def compiled(policy: Policy) -> Policy:
+def compiled(policy: Policy, kinds: tuple[RegistryKind, ...] = REGISTRIES) -> Policy:
     """The policy with `fields` as paths that are granted in full, so that nobody downstream meets a `!`.
 
     Calls ask `fields`; `field_rules` keep what was written.
@@ -73,18 +74,17 @@ def compiled(policy: Policy) -> Policy:
     rules = policy.field_rules or policy.fields
     if not any(rule.startswith(FORBIDS) for rule in rules):
         return replace(policy, fields=rules, field_rules=frozenset())
-    granted = frozenset(_granted_paths(citizen_pb2.Citizen.DESCRIPTOR, rules, ""))
+    granted = frozenset(path for name, below in roots(kinds) for path in _granted_paths(name, below, rules))
     return replace(policy, fields=granted, field_rules=rules)
 
 
-def _granted_paths(at: Descriptor, rules: frozenset[str], prefix: str) -> Iterable[str]:
-    for field in at.fields:
-        path = prefix + field.name
-        inside = any(rule.removeprefix(FORBIDS).startswith(f"{path}.") for rule in rules)
-        if inside and field.message_type is not None:
-            yield from _granted_paths(field.message_type, rules, f"{path}.")
-        elif grants(deciding_field_rule(rules, path)):
-            yield path
+def _granted_paths(path: str, below: Descriptor | None, rules: frozenset[str]) -> Iterable[str]:
+    inside = any(rule.removeprefix(FORBIDS).startswith(f"{path}.") for rule in rules)
+    if inside and below is not None:
+        for field in below.fields:
+            yield from _granted_paths(f"{path}.{field.name}", field.message_type, rules)
+    elif grants(deciding_field_rule(rules, path)):
+        yield path
 
 
 def _fits(pattern: str, value: str) -> bool:

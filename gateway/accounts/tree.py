@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from gateway.accounts.entries import AccountEntry, OfficerEntry, OrganisationEntry, TreeEntry
+from gateway.accounts.entries import AccountEntry, BindingEntry, OfficerEntry, OrganisationEntry, TreeEntry
 from gateway.accounts.management import succeeding
 from gateway.accounts.model import AccountStatus
 from gateway.errors import Violation
@@ -17,15 +17,16 @@ from gateway.errors import Violation
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """All organisations, accounts and officers."""
+    """All organisations, accounts, officers and bindings."""
 
     organisations: Sequence[OrganisationEntry]
     accounts: Sequence[AccountEntry]
     officers: Sequence[OfficerEntry]
+    bindings: Sequence[BindingEntry] = ()
 
     def entries(self) -> list[TreeEntry]:
         """Each after what it hangs on."""
-        return [*self.organisations, *self.accounts, *self.officers]
+        return [*self.organisations, *self.accounts, *self.officers, *self.bindings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def check_tree(tree: Tree, present: Tree) -> list[Violation]:
     seen: set[str] = set()
     organisations = {entry.code for entry in (*tree.organisations, *present.organisations)}
     accounts = {entry.name for entry in (*tree.accounts, *present.accounts)}
-    for kind in ("organisations", "accounts", "officers"):
+    for kind in ("organisations", "accounts", "officers", "bindings"):
         for position, entry in enumerate(getattr(tree, kind)):
             at = f"tree.{kind}[{position}]"
             if str(entry) in seen:
@@ -78,7 +79,7 @@ def check_tree(tree: Tree, present: Tree) -> list[Violation]:
             seen.add(str(entry))
             if isinstance(entry, AccountEntry) and entry.organisation not in organisations:
                 wrong.append(Violation(at, "its organisation is not known", "cơ quan chưa có"))
-            if isinstance(entry, OfficerEntry) and entry.account not in accounts:
+            if isinstance(entry, OfficerEntry | BindingEntry) and entry.account not in accounts:
                 wrong.append(Violation(at, "its account is not known", "tài khoản chưa có"))
     return wrong
 

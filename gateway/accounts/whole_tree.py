@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
 from dancu.account.v1 import account_pb2
 from dancu.account.v1 import account_service_pb2 as pb
 from gateway.accounts.changes import CHANGERS, READERS, Desk, Result, found
-from gateway.accounts.checks import check_account, check_officer, check_organisation
-from gateway.accounts.entries import AccountEntry, OfficerEntry, OrganisationEntry
+from gateway.accounts.checks import check_account, check_binding, check_officer, check_organisation
+from gateway.accounts.entries import AccountEntry, BindingEntry, OfficerEntry, OrganisationEntry
 from gateway.accounts.explain import explain
 from gateway.accounts.guards import forbid_lock_out, require_rank
 from gateway.accounts.management import SERVICE
-from gateway.accounts.model import Account
+from gateway.accounts.model import Account, AccountStatus
 from gateway.accounts.ports import AccountReader, AccountTransaction
 from gateway.accounts.snapshot import account_of
 from gateway.accounts.tree import Change, Tree, changes_between, check_tree
 from gateway.accounts.wire import (
     account_from_wire,
     account_to_wire,
+    binding_from_wire,
+    binding_to_wire,
     officer_from_wire,
     officer_to_wire,
     organisation_from_wire,
@@ -34,11 +37,17 @@ from gateway.ports import Clock
 class WholeTree:
     """The tree as one statement."""
 
-    def __init__(self, *, desk: Desk, clock: Clock, scopes: Mapping[str, str]) -> None:
-        """`scopes`: by full method, for those who ask about a method by its name."""
+    def __init__(
+        self, *, desk: Desk, clock: Clock, scopes: Mapping[str, str], default_misses_per_hour: int | None
+    ) -> None:
+        """`scopes`: by full method, for those who ask about a method by its name.
+
+        `default_misses_per_hour`: the budget of an account that says nothing of misses, as calls know it.
+        """
         self._desk = desk
         self._clock = clock
         self._scopes = scopes
+        self._default_misses_per_hour = default_misses_per_hour
 
     def methods(self) -> Iterator[Method]:
         """Three."""
@@ -53,7 +62,7 @@ class WholeTree:
             roles=READERS,
         )
         yield self._desk.changing(
-            *(f"{SERVICE}/ApplyTree", "account.manage", pb.ApplyTreeRequest, pb.ApplyTreeResponse, _apply),
+            *(f"{SERVICE}/ApplyTree", "account.manage", pb.ApplyTreeRequest, pb.ApplyTreeResponse, self._apply),
             check=_check_apply,
             roles=CHANGERS,
         )
@@ -61,7 +70,12 @@ class WholeTree:
     async def _explain(self, reader: AccountReader, message: Any, _asker: Account) -> Result:
         entry: AccountEntry = found(await reader.get(AccountEntry, message.account), "account")
         organisation = found(await reader.get(OrganisationEntry, entry.organisation), "organisation")
-        account = account_of(organisation, entry, await reader.page(OfficerEntry, account=entry.name))
+        account = account_of(
+            organisation,
+            entry,
+            await reader.page(OfficerEntry, account=entry.name),
+            default_misses_per_hour=self._default_misses_per_hour,
+        )
         verdicts = explain(
             account,
             self._scopes.get(message.method, message.method),
@@ -92,10 +106,40 @@ class WholeTree:
                 wrong.append(Violation("peer", "is not a network address", "không phải địa chỉ mạng"))
         return wrong
 
+    async def _apply(self, change: AccountTransaction, message: Any, asker: Account) -> Result:
+        version = await change.version()
+        if message.expected_version not in {0, version}:
+            raise PreconditionError(Reason.STATE_CONFLICT, metadata={"obstacle": "the directory moved on"})
+        present, wanted = await present_tree(change), tree_from_wire(message.tree)
+        wrong = check_tree(wanted, present)
+        if wrong:
+            raise InvalidRequestError(wrong)
+        changes = changes_between(present, wanted, suspend_missing=message.suspend_missing)
+        _guard(changes, present, wanted, asker)
+        if changes and not message.validate_only:
+            for one in changes:
+                after = one.after
+                if isinstance(after, BindingEntry) and not after.created_at:
+                    after = replace(after, created_at=int(self._clock.now()))
+                await change.put(after)
+            version = await change.moved()
+        response = pb.ApplyTreeResponse(version=version)
+        for one in changes:
+            details = one.details() if one.action == "update" else ()
+            response.changes.add(subject=str(one.after), action=one.action, details=details)
+        if message.validate_only:
+            return Result(response, f"tree {len(changes)} proposed")
+        return Result(response, f"tree {len(changes)} changed", [str(one.after) for one in changes])
+
 
 async def present_tree(reader: AccountReader) -> Tree:
     """All there is."""
-    return Tree(await reader.page(OrganisationEntry), await reader.page(AccountEntry), await reader.page(OfficerEntry))
+    return Tree(
+        await reader.page(OrganisationEntry),
+        await reader.page(AccountEntry),
+        await reader.page(OfficerEntry),
+        await reader.page(BindingEntry),
+    )
 
 
 def tree_to_wire(tree: Tree) -> account_pb2.AccountTree:
@@ -104,9 +148,14 @@ def tree_to_wire(tree: Tree) -> account_pb2.AccountTree:
         organisations=map(organisation_to_wire, tree.organisations),
         accounts=map(account_to_wire, tree.accounts),
         officers=map(officer_to_wire, tree.officers),
+        bindings=map(binding_to_wire, tree.bindings),
     )
+    # Consequences of the tree, not parts of it.
     for account in message.accounts:
-        account.ClearField("policy_version")  # a consequence of the tree, not a part of it
+        account.ClearField("policy_version")
+    for binding in message.bindings:
+        binding.ClearField("created_at")
+        binding.ClearField("last_used_at")
     return message
 
 
@@ -116,33 +165,16 @@ def tree_from_wire(message: account_pb2.AccountTree) -> Tree:
         [organisation_from_wire(one) for one in message.organisations],
         [account_from_wire(one) for one in message.accounts],
         [officer_from_wire(one) for one in message.officers],
+        [binding_from_wire(one) for one in message.bindings],
     )
 
 
 async def _export(reader: AccountReader, _message: Any, _asker: Account) -> Result:
-    tree = tree_to_wire(await present_tree(reader))
+    present = await present_tree(reader)
+    # What was removed is history; what is stated of a binding is that it opens its account.
+    in_force = [one for one in present.bindings if one.status is AccountStatus.ACTIVE]
+    tree = tree_to_wire(replace(present, bindings=in_force))
     return Result(pb.ExportTreeResponse(tree=tree, version=await reader.version()), "tree")
-
-
-async def _apply(change: AccountTransaction, message: Any, asker: Account) -> Result:
-    version = await change.version()
-    if message.expected_version not in {0, version}:
-        raise PreconditionError(Reason.STATE_CONFLICT, metadata={"obstacle": "the directory moved on"})
-    present, wanted = await present_tree(change), tree_from_wire(message.tree)
-    wrong = check_tree(wanted, present)
-    if wrong:
-        raise InvalidRequestError(wrong)
-    changes = changes_between(present, wanted, suspend_missing=message.suspend_missing)
-    _guard(changes, present, wanted, asker)
-    if changes and not message.validate_only:
-        for one in changes:
-            await change.put(one.after)
-        version = await change.moved()
-    response = pb.ApplyTreeResponse(version=version)
-    for one in changes:
-        details = one.details() if one.action == "update" else ()
-        response.changes.add(subject=str(one.after), action=one.action, details=details)
-    return Result(response, f"tree {len(changes)} {'proposed' if message.validate_only else 'changed'}")
 
 
 def _guard(changes: Sequence[Change], present: Tree, wanted: Tree, asker: Account) -> None:
@@ -162,6 +194,9 @@ def _guard(changes: Sequence[Change], present: Tree, wanted: Tree, asker: Accoun
                 forbid_lock_out(asker, after)
             case OfficerEntry() as after:
                 require_rank(asker, by_name[after.account])
+            case BindingEntry() as after:
+                before = by_name[one.before.account] if isinstance(one.before, BindingEntry) else None
+                require_rank(asker, by_name[after.account], before)
 
 
 def _check_apply(message: Any) -> Sequence[Violation]:
@@ -170,6 +205,7 @@ def _check_apply(message: Any) -> Sequence[Violation]:
         ("organisations", check_organisation),
         ("accounts", check_account),
         ("officers", check_officer),
+        ("bindings", check_binding),
     ):
         for position, one in enumerate(getattr(message.tree, kind)):
             wrong += check(one, at=f"tree.{kind}[{position}]")

@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from dancu.account.v1 import account_pb2 as pb
 from gateway.accounts.entries import (
     AccountEntry,
+    BindingEntry,
     KeyEntry,
     OfficerEntry,
     OrganisationEntry,
@@ -18,7 +19,7 @@ from gateway.accounts.entries import (
     RequestEntry,
     RequestState,
 )
-from gateway.accounts.model import AccountStatus, Limits, Policy
+from gateway.accounts.model import AccountStatus, BindingKind, Limits, Policy
 
 DEFAULT_STALENESS = timedelta(days=1)
 LIMIT_NAMES = tuple(field.name for field in fields(Limits) if field.name in pb.Limits.DESCRIPTOR.fields_by_name)
@@ -32,6 +33,13 @@ KINDS = {
     OrganisationKind.MINISTRY: pb.ORGANISATION_KIND_MINISTRY,
     OrganisationKind.PROVINCE: pb.ORGANISATION_KIND_PROVINCE,
     OrganisationKind.OTHER: pb.ORGANISATION_KIND_OTHER,
+}
+BINDING_KINDS = {
+    BindingKind.FINGERPRINT: pb.BINDING_KIND_FINGERPRINT,
+    BindingKind.URI: pb.BINDING_KIND_URI,
+    BindingKind.DNS: pb.BINDING_KIND_DNS,
+    BindingKind.SUBJECT: pb.BINDING_KIND_SUBJECT,
+    BindingKind.CLIENT: pb.BINDING_KIND_CLIENT,
 }
 STATES = {
     RequestState.PENDING: pb.ACCOUNT_REQUEST_STATE_PENDING,
@@ -166,6 +174,38 @@ def officer_from_wire(message: pb.Officer) -> OfficerEntry:
         limits=limits_from_wire(message.limits),
         not_after=message.not_after.seconds if message.HasField("not_after") else None,
     )
+
+
+def binding_to_wire(entry: BindingEntry) -> pb.Binding:
+    """The message of a binding."""
+    return pb.Binding(
+        kind=BINDING_KINDS[entry.kind],
+        value=entry.value,
+        account=entry.account,
+        label=entry.label,
+        status=STATUSES[entry.status],
+        created_at=_time(entry.created_at) if entry.created_at else None,
+        not_after=_optional_time(entry.not_after),
+        last_used_at=_optional_time(entry.last_used_at),
+    )
+
+
+def binding_from_wire(message: pb.Binding) -> BindingEntry:
+    """A checked binding as stated: what the gateway itself knows of it is not in it."""
+    return BindingEntry(
+        kind=binding_kind(message.kind),
+        value=message.value,
+        account=message.account,
+        label=message.label,
+        status=_status(message.status),
+        created_at=0,
+        not_after=message.not_after.seconds if message.HasField("not_after") else None,
+    )
+
+
+def binding_kind(number: pb.BindingKind.ValueType) -> BindingKind:
+    """A checked kind."""
+    return next(kind for kind, wire in BINDING_KINDS.items() if wire == number)
 
 
 def key_to_wire(entry: KeyEntry) -> pb.Key:

@@ -12,13 +12,26 @@ EVERYBODYS_SCOPES = frozenset({"receipt.read"})
 """Rights of every account, whatever its policy says: proving one's own lookups is not an operator's to withhold."""
 
 
-def authorise(account: Account, method: Method, question: Question, *, peer: str, now: float) -> None:
-    """Raise `PermissionDeniedError` with the first rule that forbids the question; `now` in seconds since the epoch."""
+def authorise(
+    account: Account,
+    method: Method,
+    question: Question,
+    *,
+    peer: str,
+    now: float,
+    token_scopes: frozenset[str] | None = None,
+) -> None:
+    """Raise `PermissionDeniedError` with the first rule that forbids the question; `now` in seconds since the epoch.
+
+    `token_scopes` are the rules of an access token: they narrow what the account may call and never widen it.
+    """
     policy = account.policy
     if not may_call_from(policy, peer):
         raise PermissionDeniedError(Reason.NETWORK_NOT_ALLOWED)
     if not may_call(account, method):
         raise PermissionDeniedError(Reason.METHOD_NOT_GRANTED, metadata={"scope": method.scope})
+    if token_scopes is not None and not grants(deciding_rule(token_scopes, method.scope)):
+        raise PermissionDeniedError(Reason.METHOD_NOT_GRANTED, metadata={"scope": method.scope, "by": "token"})
     if question.purpose is not None:
         if not may_ask_for(policy, question.purpose.procedure_code):
             raise PermissionDeniedError(Reason.PURPOSE_NOT_GRANTED)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Question:
     """A parsed and valid request, as far as the steps between parsing and handling need it."""
 
-    message: Message
+    message: Message = field(repr=False)
     subjects: tuple[CitizenNumber, ...]
     """The citizens asked for, in order."""
     fields: tuple[str, ...]
@@ -64,7 +64,7 @@ class Disclosure(NamedTuple):
 class Answer:
     """A handled question: what to send, and what it discloses."""
 
-    response: Message
+    response: Message = field(repr=False)
     disclosures: tuple[Disclosure, ...]
     further: int = 0
     """Citizens told of beyond those charged when the call was admitted; charged before they are told."""

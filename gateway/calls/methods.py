@@ -11,6 +11,7 @@ from gateway.citizens.lookup_household import LookupHousehold
 from gateway.citizens.records import Records
 from gateway.citizens.verify_citizen import VerifyCitizen
 from gateway.ports import Clock, Households
+from gateway.registries.kinds import registry_scopes
 
 _SERVICE = "dancu.citizen.v1.CitizenService"
 
@@ -19,6 +20,7 @@ LOOKUP_SCOPES = {
     f"{_SERVICE}/VerifyCitizen": "citizen.verify",
     f"{_SERVICE}/LookupHousehold": "citizen.household",
     f"{_SERVICE}/BulkLookupCitizens": "citizen.bulk",
+    **registry_scopes(),
 }
 """The right that each lookup needs, by full name, for who speaks of methods without serving them."""
 

@@ -1,7 +1,7 @@
 """The way of a call, from a transport's bytes to the answer's bytes.
 
     1 identify      request id, trace, arrival
-    2 authenticate  key → account                        unknown → UNAUTHENTICATED, counted, not recorded
+    2 authenticate  key, certificate or token → account  unknown → UNAUTHENTICATED, counted, not recorded
     3 parse         bytes → question                     all violations at once
     4 authorise     network, method, purpose, fields     before anything is fetched
     5 admit         overload, in flight, misses, rate, quota
@@ -23,7 +23,7 @@ from dancu.common.v1 import common_pb2
 from gateway.audit.receipt import Receipt
 from gateway.calls.admit import Gate
 from gateway.calls.answer import trailing
-from gateway.calls.authenticate import authenticate, require_active
+from gateway.calls.authenticate import Authenticator, require_active
 from gateway.calls.authorise import authorise
 from gateway.calls.call_log import CallLog
 from gateway.calls.identify import identify
@@ -38,8 +38,8 @@ from gateway.errors import (
     Reason,
     UnimplementedError,
 )
-from gateway.model import Call, Reply, Secret
-from gateway.ports import CallObserver, Clock, Directory
+from gateway.model import Call, Reply
+from gateway.ports import CallObserver, Clock
 
 
 class Pipeline:
@@ -49,8 +49,7 @@ class Pipeline:
         self,
         *,
         methods: Mapping[str, Method],
-        directory: Directory,
-        pepper: Secret,
+        authenticate: Authenticator,
         gate: Gate,
         recorder: Recorder,
         observer: CallObserver,
@@ -58,10 +57,9 @@ class Pipeline:
         clock: Clock,
         new_id: Callable[[], str],
     ) -> None:
-        """`methods` by full name; `pepper` is the key of the keyed hash of secrets; `new_id` makes request ids."""
+        """`methods` by full name; `new_id` makes request ids."""
         self._methods = methods
-        self._directory = directory
-        self._pepper = pepper
+        self._authenticate = authenticate
         self._gate = gate
         self._recorder = recorder
         self._observer = observer
@@ -97,16 +95,13 @@ class Pipeline:
 
     async def _decide(self, inquiry: Inquiry) -> Reply:
         call, method = inquiry.call, inquiry.method
-        key = authenticate(
-            call.metadata.get("authorization"), directory=self._directory, pepper=self._pepper, now=inquiry.arrived
-        )
-        account = inquiry.account = key.account
-        inquiry.credential_id = key.key_id
-        require_active(key, now=inquiry.arrived)
-        self._directory.used(key.key_id, at=inquiry.arrived)
+        caller = await self._authenticate(call, now=inquiry.arrived, monotonic=inquiry.started)
+        account = inquiry.account = caller.account
+        inquiry.credential_id = caller.credential_id + caller.detail
+        require_active(account, now=inquiry.arrived)
         question = inquiry.question = method.parse(call.request)
         inquiry.request_id = question.request_id or inquiry.request_id
-        authorise(account, method, question, peer=call.peer, now=inquiry.arrived)
+        authorise(account, method, question, peer=call.peer, now=inquiry.arrived, token_scopes=caller.token_scopes)
         cost = method.cost(question)
         with self._gate.enter(inquiry, cost):
             await self._gate.take(inquiry, cost)

@@ -68,6 +68,15 @@ class Recorder:
             return ()
         return await self._durably(inquiry, self._refusals(inquiry, reason))
 
+    async def intended(self, inquiry: Inquiry, targets: Sequence[str]) -> None:
+        """Record what is about to be changed; the changes MUST NOT take effect before this returns.
+
+        Raises `UnavailableError` (AUDIT_UNAVAILABLE). What became of it is recorded as of any call.
+        """
+        marks = AuditRecord(intent=True, continuation=True).SerializeToString()
+        records = self._payloads(inquiry, [Disclosure(None, target=target) for target in targets])
+        await self._written([record + marks for record in records])
+
     def gone(self, inquiry: Inquiry, reason: Reason) -> None:
         """Record that the caller left before the answer. Nobody waits for it."""
         self._journal.append(self._refusals(inquiry, reason)).add_done_callback(_retrieve)
@@ -84,6 +93,9 @@ class Recorder:
 
     async def _durably(self, inquiry: Inquiry, payloads: list[bytes]) -> Sequence[Receipt]:
         inquiry.recorded = True
+        return await self._written(payloads)
+
+    async def _written(self, payloads: list[bytes]) -> Sequence[Receipt]:
         try:
             return await self._journal.append(payloads)
         except JournalUnavailableError as error:

@@ -19,6 +19,7 @@ from dancu.common.v1 import common_pb2
 from gateway.accounts.model import EVERYTHING
 from gateway.calls.identify import REQUEST_ID
 from gateway.citizens.fields import MAX_PATHS, is_path
+from gateway.citizens.numbers import reads_as_number
 from gateway.errors import InvalidRequestError, Violation
 
 MAX_STALENESS = timedelta(days=30)
@@ -97,6 +98,9 @@ def staleness(asked: Duration, *, present: bool) -> timedelta | None:
 
 def check_request_id(request_id: str) -> list[Violation]:
     """What is wrong with the caller's identifier of the call."""
+    if reads_as_number(request_id):
+        # It stands in logs and is told back by every step.
+        return [Violation("request_id", "must not be a citizen's number", "không được là số định danh của công dân")]
     if not request_id or REQUEST_ID.fullmatch(request_id):
         return []
     return [_charset("request_id", 64, '"." "-" "_" ":"')]

@@ -72,11 +72,18 @@ def is_granted(path: str, granted: frozenset[str]) -> bool:
     return EVERYTHING in granted or _covered(path, granted)
 
 
+def selection(prototype: type[R], granted: frozenset[str], asked: tuple[str, ...]) -> Selection[R]:
+    """The selection of a message for asked paths that are known to be granted; nothing asked means all granted."""
+    paths = asked if asked and EVERYTHING not in asked else tuple(sorted(granted))
+    return Selection(prototype, (EVERYTHING,) if EVERYTHING in paths else paths)
+
+
 @lru_cache(maxsize=4096)
 def citizen_selection(granted: frozenset[str], asked: tuple[str, ...]) -> Selection[citizen_pb2.Citizen]:
-    """The selection of `Citizen` for asked paths that are known to be granted; nothing asked means all granted."""
-    paths = asked if asked and EVERYTHING not in asked else tuple(sorted(granted))
-    return Selection(citizen_pb2.Citizen, (EVERYTHING,) if EVERYTHING in paths else paths)
+    """The selection of `Citizen`. Rights on the fields of registries are no business of it."""
+    descriptor = citizen_pb2.Citizen.DESCRIPTOR
+    own = frozenset(path for path in granted if path == EVERYTHING or is_path(descriptor, path))
+    return selection(citizen_pb2.Citizen, own, asked)
 
 
 def tree_of(paths: Iterable[str]) -> Tree:
@@ -115,6 +122,8 @@ def _compile(descriptor: Descriptor, tree: Tree) -> Copier:
 
 def _compile_field(field: FieldDescriptor, below: Tree | None) -> Copier:
     name = field.name
+    if field.is_repeated:
+        return _compile_list(field, below)
     if field.message_type is None:
 
         def copy_scalar(source: Message, target: Message) -> None:
@@ -132,3 +141,18 @@ def _compile_field(field: FieldDescriptor, below: Tree | None) -> Copier:
                 inner(getattr(source, name), getattr(target, name))
 
     return copy_message
+
+
+def _compile_list(field: FieldDescriptor, below: Tree | None) -> Copier:
+    name = field.name
+    inner = _compile(cast("Descriptor", field.message_type), below) if below is not None else None
+
+    def copy_list(source: Message, target: Message) -> None:
+        into = getattr(target, name)
+        if inner is None:
+            into.extend(getattr(source, name))
+            return
+        for one in getattr(source, name):
+            inner(one, into.add())
+
+    return copy_list

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Protocol
 
-from gateway.model import CitizenRecord
+
+class Dated(Protocol):
+    """A copy of some record."""
+
+    @property
+    def data_as_of(self) -> float:
+        """The moment at which its source vouched for it, in seconds since the epoch."""
 
 
 def allowed_staleness(asked: timedelta | None, ceiling: timedelta) -> timedelta:
@@ -12,6 +19,6 @@ def allowed_staleness(asked: timedelta | None, ceiling: timedelta) -> timedelta:
     return ceiling if asked is None else min(asked, ceiling)
 
 
-def is_fresh(record: CitizenRecord, *, now: float, staleness: timedelta) -> bool:
+def is_fresh(record: Dated, *, now: float, staleness: timedelta) -> bool:
     """Whether a copy is young enough. No staleness allowed means no copy is."""
     return staleness > timedelta(0) and now - record.data_as_of <= staleness.total_seconds()

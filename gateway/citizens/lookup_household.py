@@ -22,6 +22,7 @@ from gateway.citizens.requests import check_claims, check_number, day_of, number
 from gateway.errors import InvalidRequestError, NotFoundError, Reason
 from gateway.model import CitizenNumber, HouseholdRecord, NumberKind
 from gateway.ports import AmbiguousNumberError, Clock, Households, NationalDatabaseUnavailableError
+from gateway.upstream.patience import Patience
 
 _FRESH = common_pb2.Provenance.SOURCE_NATIONAL_DB
 
@@ -95,10 +96,9 @@ class LookupHousehold:
             # Households answer to personal numbers alone, and whoever is in none is in no answer to compare with.
             found = await self._records.find(number, staleness=timedelta(0), stale_if_error=None, deadline=deadline)
             number = personal(identified(found, claims, today=day_of(self._clock.now())).personal_number)
-        timeout = self._timeout_seconds
-        if deadline is not None:
-            timeout = min(timeout, max(0.0, deadline - self._clock.monotonic()))
-        household = await self._households.household_of(number, timeout_seconds=timeout)
+        until = self._clock.monotonic() + self._timeout_seconds
+        patience = Patience(until if deadline is None else min(until, deadline))
+        household = await self._households.household_of(number, patience)
         if not household.is_held:
             raise NotFoundError(Reason.CITIZEN_NOT_FOUND)
         return household

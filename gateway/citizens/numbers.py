@@ -55,6 +55,15 @@ def check_personal_number(digits: str, *, field: str, allow_test: bool, this_yea
     return found
 
 
+def reads_as_number(text: str) -> bool:
+    """Whether a text is just what a citizen's number looks like: a possible prefix in 12 digits, or 9 digits."""
+    if not _DIGITS.issuperset(text):
+        return False
+    if len(text) == 12:
+        return text[:3] in TEST_PREFIXES or province_of_prefix(text[:3]) is not None
+    return len(text) == 9
+
+
 def check_legacy_number(digits: str, *, field: str) -> list[Violation]:
     """What is wrong with a legacy number; empty when it can be one."""
     if len(digits) != 9 or not _DIGITS.issuperset(digits):

@@ -5,7 +5,6 @@ Owns the order of these and the rule for stale copies. Refuses to know who asks 
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -13,6 +12,8 @@ from dancu.common.v1 import common_pb2
 from gateway.citizens.freshness import is_fresh
 from gateway.model import CitizenNumber, CitizenRecord
 from gateway.ports import Clock, IdentityCache, NationalDatabase, NationalDatabaseUnavailableError
+from gateway.upstream.flights import Flights
+from gateway.upstream.patience import Patience
 
 
 class Found(NamedTuple):
@@ -33,7 +34,7 @@ class Records:
         self._national_db = national_db
         self._clock = clock
         self._timeout_seconds = timeout_seconds
-        self._flights: dict[CitizenNumber, asyncio.Task[CitizenRecord]] = {}
+        self._flights: Flights[CitizenNumber, CitizenRecord] = Flights(now=clock.monotonic)
 
     def at_hand(self, number: CitizenNumber, *, staleness: timedelta) -> Found | None:
         """The record behind a number where a copy that is young enough can be had without waiting."""
@@ -57,37 +58,26 @@ class Records:
             copy = await self._cache.get(number, not_before=now - staleness.total_seconds())
             if copy is not None and is_fresh(copy, now=now, staleness=staleness):
                 return Found(copy, common_pb2.Provenance.SOURCE_CACHE)
+        until = self._clock.monotonic() + self._timeout_seconds
         try:
-            record = await self._ask(number, shared=staleness > timedelta(0), deadline=deadline)
+            record = await self._flights.answer(
+                number,
+                self._fetch,
+                until=until if deadline is None else min(until, deadline),
+                # Zero staleness means "as of my call": a question sent before it may hold an older state.
+                shared=staleness > timedelta(0),
+            )
         except NationalDatabaseUnavailableError:
             if copy is not None and stale_if_error is not None and is_fresh(copy, now=now, staleness=stale_if_error):
                 return Found(copy, common_pb2.Provenance.SOURCE_STALE_CACHE)
             raise
         return Found(record, common_pb2.Provenance.SOURCE_NATIONAL_DB)
 
-    async def _ask(self, number: CitizenNumber, *, shared: bool, deadline: float | None) -> CitizenRecord:
-        # Zero staleness means "as of my call": a question sent before it may hold an older state, so none is shared.
-        flight = self._flights.get(number) if shared else None
-        if flight is None:
-            flight = asyncio.create_task(self._fetch(number))
-            if shared:
-                self._flights[number] = flight
-                flight.add_done_callback(lambda _: self._flights.pop(number, None))
-            flight.add_done_callback(_retrieve)
-        timeout = None if deadline is None else max(0.0, deadline - self._clock.monotonic())
-        try:
-            # Shielded, so that the first caller's hanging up does not take the answer from those who joined.
-            return await asyncio.wait_for(asyncio.shield(flight), timeout)
-        except TimeoutError as error:
-            raise NationalDatabaseUnavailableError("the caller's deadline passed first") from error
+    async def close(self) -> None:
+        """End the questions under way."""
+        await self._flights.close()
 
-    async def _fetch(self, number: CitizenNumber) -> CitizenRecord:
-        record = await self._national_db.find(number, timeout_seconds=self._timeout_seconds)
+    async def _fetch(self, number: CitizenNumber, patience: Patience) -> CitizenRecord:
+        record = await self._national_db.find(number, patience)
         await self._cache.put(record)
         return record
-
-
-def _retrieve(flight: asyncio.Task[CitizenRecord]) -> None:
-    # A flight whose callers all left may fail unseen; asking for the exception keeps asyncio from complaining.
-    if not flight.cancelled():
-        flight.exception()

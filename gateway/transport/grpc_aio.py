@@ -16,7 +16,8 @@ import grpc
 from grpc.aio import Server, ServicerContext
 
 from gateway.errors import GatewayError, Reason, UnimplementedError
-from gateway.model import Call, Reply
+from gateway.model import Call, ClientCertificate, Reply
+from gateway.transport.certificates import certificate_of
 from gateway.transport.statuses import CODES, status_of
 
 Answerer: TypeAlias = Callable[[Call], Awaitable[Reply]]
@@ -28,9 +29,10 @@ _PREFIX = "dancu."
 class PipelineHandler(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not subscriptable at run time
     """Serves every `dancu.` method; others (health, reflection) are left to their own handlers."""
 
-    def __init__(self, *, answer: Answerer, methods: Sequence[str]) -> None:
-        """`methods`: full names that `answer` knows."""
-        self._unary = {f"/{name}": self._handler(partial(_serve, answer, name)) for name in methods}
+    def __init__(self, *, answer: Answerer, methods: Sequence[str], mutual: bool = False) -> None:
+        """`methods`: full names that `answer` knows; `mutual`: the port asks callers for certificates."""
+        shown = _certificate_shown if mutual else None
+        self._unary = {f"/{name}": self._handler(partial(_serve, answer, name, shown)) for name in methods}
         self._unknown = self._handler(_refuse_unknown)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
@@ -63,7 +65,13 @@ def server(*, handler: PipelineHandler, max_request_bytes: int, max_connection_a
     )
 
 
-async def _serve(answer: Answerer, method: str, request: bytes, context: ServicerContext[bytes, bytes]) -> bytes:
+async def _serve(
+    answer: Answerer,
+    method: str,
+    shown: Callable[[ServicerContext[bytes, bytes]], ClientCertificate | None] | None,
+    request: bytes,
+    context: ServicerContext[bytes, bytes],
+) -> bytes:
     remaining = context.time_remaining()
     call = Call(
         method=method,
@@ -72,6 +80,7 @@ async def _serve(answer: Answerer, method: str, request: bytes, context: Service
         metadata={key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)},
         peer=address_of(context.peer()),
         deadline=None if remaining is None else time.monotonic() + remaining,
+        certificate=None if shown is None else shown(context),
     )
     try:
         reply = await answer(call)
@@ -80,6 +89,10 @@ async def _serve(answer: Answerer, method: str, request: bytes, context: Service
         raise AssertionError("abort raises") from refusal
     context.set_trailing_metadata(reply.trailing)
     return reply.response
+
+
+def _certificate_shown(context: ServicerContext[bytes, bytes]) -> ClientCertificate | None:
+    return certificate_of(context.auth_context())
 
 
 async def _refuse_unknown(_request: bytes, context: ServicerContext[bytes, bytes]) -> bytes:

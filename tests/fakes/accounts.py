@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,17 +13,20 @@ from dancu.audit.v1.audit_record_pb2 import AuditRecord
 from gateway.accounts.entries import (
     KINDS,
     AccountEntry,
+    BindingEntry,
     KeyEntry,
     OfficerEntry,
     OrganisationEntry,
     OrganisationKind,
 )
+from gateway.accounts.failed_logins import FailedLogins
 from gateway.accounts.keys import KeyMaker
 from gateway.accounts.methods import account_methods, account_request_methods
-from gateway.accounts.model import AccountStatus, ApiKey, Limits, Policy
+from gateway.accounts.model import Account, AccountStatus, ApiKey, Binding, Limits, Policy
 from gateway.accounts.ports import AccountsUnavailableError, FirstAnswer
 from gateway.accounts.snapshot import account_of
 from gateway.audit.tokens import Tokens
+from gateway.calls.authenticate import Authenticator
 from gateway.calls.call_log import CallLog
 from gateway.calls.pipeline import Pipeline
 from gateway.calls.record import Recorder
@@ -46,6 +50,7 @@ class MemoryAccountStore:
         self.answers: dict[tuple[str, str], tuple[FirstAnswer, float]] = {}
         self.version_now = 1
         self.gone = False
+        self._one_at_a_time = asyncio.Lock()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[MemoryTransaction]:
@@ -57,18 +62,20 @@ class MemoryAccountStore:
     async def change(self) -> AsyncIterator[MemoryTransaction]:
         if self.gone:
             raise AccountsUnavailableError("gone")
-        before = copy.deepcopy((self.entries, self.answers, self.version_now))
-        try:
-            yield MemoryTransaction(self)
-        except BaseException:
-            self.entries, self.answers, self.version_now = before
-            raise
+        async with self._one_at_a_time:
+            before = copy.deepcopy((self.entries, self.answers, self.version_now))
+            try:
+                yield MemoryTransaction(self)
+            except BaseException:
+                self.entries, self.answers, self.version_now = before
+                raise
 
 
 class MemoryTransaction:
     def __init__(self, store: MemoryAccountStore) -> None:
         self._store = store
         self._moved = False
+        self.changes = False
 
     async def get(self, kind: Any, *key: str) -> Any:
         return self._store.entries[kind].get(key)
@@ -86,6 +93,7 @@ class MemoryTransaction:
         return self._store.version_now
 
     async def put(self, entry: Any) -> None:
+        self.changes = True
         self._store.entries[type(entry)][entry.key] = entry
 
     async def moved(self) -> int:
@@ -126,16 +134,20 @@ class FakeAdministration:
         self.let_in(AccountEntry("01/quan-tri", AccountStatus.ACTIVE, asking, Limits()))
         self.let_in(AccountEntry("01/quan-tri-2", AccountStatus.ACTIVE, asking, Limits()))
         self.let_in(AccountEntry("BCA/quan-tri", AccountStatus.ACTIVE, asking, Limits()))
-        parts: Any = {"store": self.store, "keys": self.keys, "clock": self.clock}
-        self.methods = account_methods(**parts, scopes={}) | account_request_methods(**parts)
+        recorder = Recorder(
+            journal=self.journal, tokens=Tokens(VersionedSecret(1, Secret(b"t" * 32))), clock=self.clock
+        )
+        parts: Any = {"store": self.store, "keys": self.keys, "intents": recorder, "clock": self.clock}
+        self.methods = account_methods(**parts, scopes={}, default_misses_per_hour=1000) | account_request_methods(
+            **parts
+        )
         self.pipeline = Pipeline(
             methods=self.methods,
-            directory=self,
-            pepper=self.keys.pepper,
-            gate=memory_gate(clock=self.clock, observer=Observed()),
-            recorder=Recorder(
-                journal=self.journal, tokens=Tokens(VersionedSecret(1, Secret(b"t" * 32))), clock=self.clock
+            authenticate=Authenticator(
+                directory=self, pepper=self.keys.pepper, failures=FailedLogins(burst=20, per_minute=20)
             ),
+            gate=memory_gate(clock=self.clock, observer=Observed()),
+            recorder=recorder,
             observer=Observed(),
             log=CallLog(clock=self.clock),
             clock=self.clock,
@@ -150,17 +162,30 @@ class FakeAdministration:
         self.put(entry)
         self.put(key)
 
+    def whole(self, name: str) -> str:
+        """The whole key of one of those who ask."""
+        return self._whole[name]
+
     def key(self, key_id: str) -> ApiKey | None:
         entries = self.store.entries
         key = entries[KeyEntry].get((key_id,))
         if key is None:
             return None
-        account = entries[AccountEntry][key.account,]
-        officers = [one for one in entries[OfficerEntry].values() if one.account == account.name]
-        opened = account_of(entries[OrganisationEntry][account.organisation,], account, officers)
-        return ApiKey(key.key_id, key.secret_hash, opened, key.not_after)
+        return ApiKey(key.key_id, key.secret_hash, self._opened(key.account), key.not_after)
 
-    def used(self, key_id: str, *, at: float) -> None:
+    def _opened(self, name: str) -> Account:
+        entries = self.store.entries
+        account = entries[AccountEntry][name,]
+        officers = [one for one in entries[OfficerEntry].values() if one.account == account.name]
+        return account_of(entries[OrganisationEntry][account.organisation,], account, officers)
+
+    def binding(self, name: str) -> Binding | None:
+        entry = self.store.entries[BindingEntry].get(tuple(name.split(":", 1)))
+        if entry is None or entry.status is not AccountStatus.ACTIVE:
+            return None
+        return Binding(name, self._opened(entry.account), entry.not_after)
+
+    def used(self, credential_id: str, *, at: float) -> None:
         pass
 
     @property

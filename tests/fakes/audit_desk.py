@@ -9,6 +9,7 @@ from typing import Any
 from dancu.audit.v1 import audit_service_pb2
 from dancu.audit.v1.audit_record_pb2 import AuditRecord
 from dancu.receipt.v1 import receipt_service_pb2
+from gateway.accounts.failed_logins import FailedLogins
 from gateway.accounts.model import Account, AccountStatus, ApiKey, LimitNode, Limits, Policy
 from gateway.audit.merkle import leaf_hash
 from gateway.audit.methods import AUDIT_SERVICE, RECEIPT_SERVICE, audit_methods, receipt_methods
@@ -18,8 +19,9 @@ from gateway.audit.proofs import InclusionProof
 from gateway.audit.receipt import Receipt
 from gateway.audit.stamp import stamp_index
 from gateway.audit.tokens import Tokens
-from gateway.calls.authenticate import hash_of_secret
+from gateway.calls.authenticate import Authenticator
 from gateway.calls.call_log import CallLog
+from gateway.calls.credentials import hash_of_secret
 from gateway.calls.methods import LOOKUP_SCOPES
 from gateway.calls.pipeline import Pipeline
 from gateway.calls.record import Recorder
@@ -86,8 +88,9 @@ class FakeAudit:
         ) | receipt_methods(ledger=self.ledger, proofs=self.proofs)
         self.pipeline = Pipeline(
             methods=self.methods,
-            directory=self,
-            pepper=self._pepper,
+            authenticate=Authenticator(
+                directory=self, pepper=self._pepper, failures=FailedLogins(burst=20, per_minute=20)
+            ),
             gate=memory_gate(clock=self.clock, observer=Observed()),
             recorder=Recorder(journal=self.journal, tokens=Tokens(TOKEN_KEYS[-1]), clock=self.clock),
             observer=Observed(),
@@ -114,7 +117,10 @@ class FakeAudit:
     def key(self, key_id: str) -> ApiKey | None:
         return next((key for key in self._keys.values() if key.key_id == key_id), None)
 
-    def used(self, key_id: str, *, at: float) -> None:
+    def binding(self, name: str) -> None:  # noqa: ARG002  the port's
+        return None
+
+    def used(self, credential_id: str, *, at: float) -> None:
         pass
 
     @property

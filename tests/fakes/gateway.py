@@ -15,20 +15,26 @@ from adapters.memory_cache import MemoryIdentityCache
 from dancu.audit.v1.audit_record_pb2 import AuditRecord
 from dancu.citizen.v1 import citizen_pb2, citizen_service_pb2
 from dancu.common.v1 import common_pb2
-from gateway.accounts.model import Account, AccountStatus, ApiKey, LimitNode, Limits, Officer, Policy
+from gateway.accounts.failed_logins import FailedLogins
+from gateway.accounts.model import Account, AccountStatus, ApiKey, Binding, LimitNode, Limits, Officer, Policy
 from gateway.audit.tokens import Tokens
-from gateway.calls.authenticate import hash_of_secret
+from gateway.calls.authenticate import Authenticator
 from gateway.calls.call_log import CallLog
+from gateway.calls.credentials import TokenDesk, hash_of_secret
 from gateway.calls.methods import public_methods
 from gateway.calls.pipeline import Pipeline
 from gateway.calls.record import Recorder
 from gateway.citizens.records import Records
 from gateway.errors import GatewayError, Reason
 from gateway.model import Call, Reply, Secret, VersionedSecret
+from gateway.ports import Clock, NationalDatabase
+from gateway.registries.kinds import REGISTRIES, RegistryKind
+from gateway.registries.methods import registry_methods
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import MemoryJournal
 from tests.fakes.limiters import memory_gate
 from tests.fakes.national_db import FakeNationalDatabase
+from tests.fakes.registries import FakeRegistries
 
 LOOKUP = "dancu.citizen.v1.CitizenService/LookupCitizen"
 SECRET = "A" * 43
@@ -66,7 +72,18 @@ class Observed:
 class FakeGateway:
     """The pipeline with its parts in reach."""
 
-    def __init__(self, *, policy: Policy = FULL, limits: Limits = UNLIMITED, in_flight: int = 100) -> None:
+    def __init__(
+        self,
+        *,
+        policy: Policy = FULL,
+        limits: Limits = UNLIMITED,
+        in_flight: int = 100,
+        kinds: tuple[RegistryKind, ...] = REGISTRIES,
+        tokens: TokenDesk | None = None,
+        clock: Clock | None = None,
+        upstream: NationalDatabase | None = None,
+    ) -> None:
+        """`clock` and `upstream` take the places of the fakes, which then stand idle."""
         self.clock = FakeClock()
         self.journal = MemoryJournal(origin="test-w0")
         self.national_db = FakeNationalDatabase(self.clock)
@@ -74,6 +91,7 @@ class FakeGateway:
         self.tokens = Tokens(VersionedSecret(3, Secret(b"t" * 32)))
         self._pepper = Secret(b"p" * 32)
         self._keys: dict[str, ApiKey] = {}
+        self.bindings: dict[str, Binding] = {}
         self.key_used_at: dict[str, float] = {}
         self.allow(policy=policy, limits=limits)
         self.cache = LayeredIdentityCache(
@@ -82,8 +100,14 @@ class FakeGateway:
             observer=self.observed,
         )
         self.recorder = Recorder(journal=self.journal, tokens=self.tokens, clock=self.clock)
-        records = Records(cache=self.cache, national_db=self.national_db, clock=self.clock, timeout_seconds=3)
+        records = Records(
+            cache=self.cache,
+            national_db=upstream or self.national_db,
+            clock=clock or self.clock,
+            timeout_seconds=3,
+        )
         ids = itertools.count(1)
+        self.registries = FakeRegistries(self.clock)
         self.methods = public_methods(
             records=records,
             households=self.national_db,
@@ -91,10 +115,14 @@ class FakeGateway:
             timeout_seconds=3,
             allow_test_numbers=True,
         )
+        self.methods |= registry_methods(
+            self.registries.records(kinds), people=records, clock=self.clock, allow_test_numbers=True
+        )
         self.pipeline = Pipeline(
             methods=self.methods,
-            directory=self,
-            pepper=self._pepper,
+            authenticate=Authenticator(
+                directory=self, pepper=self._pepper, failures=FailedLogins(burst=20, per_minute=20), tokens=tokens
+            ),
             gate=memory_gate(clock=self.clock, observer=self.observed, max_in_flight=in_flight),
             recorder=self.recorder,
             observer=self.observed,
@@ -114,7 +142,7 @@ class FakeGateway:
         """Replace the one account and its key."""
         nodes = (LimitNode("organisation:01", "01", Limits()), LimitNode("account:01/test", "01", limits))
         officers = {"cb-17": Officer("cb-17", AccountStatus.ACTIVE)}
-        account = Account("01/test", "01", status, policy, nodes, officers=officers)
+        account = self.account = Account("01/test", "01", status, policy, nodes, officers=officers)
         hashed = hash_of_secret(SECRET, pepper=self._pepper)
         self._keys["testkey"] = ApiKey("testkey", hashed, account, not_after)
 
@@ -126,8 +154,11 @@ class FakeGateway:
     def key(self, key_id: str) -> ApiKey | None:
         return self._keys.get(key_id)
 
-    def used(self, key_id: str, *, at: float) -> None:
-        self.key_used_at[key_id] = at
+    def binding(self, name: str) -> Binding | None:
+        return self.bindings.get(name)
+
+    def used(self, credential_id: str, *, at: float) -> None:
+        self.key_used_at[credential_id] = at
 
     async def call(self, request: bytes, method: str = LOOKUP, deadline: float | None = None, **metadata: str) -> Reply:
         headers = {"authorization": f"Bearer dck_testkey_{SECRET}"} | {

@@ -8,6 +8,7 @@ from dancu.citizen.v1 import citizen_pb2
 from dancu.common.v1 import common_pb2
 from gateway.model import CitizenNumber, CitizenRecord, HouseholdMemberRecord, HouseholdRecord
 from gateway.ports import AmbiguousNumberError, Clock, NationalDatabaseUnavailableError
+from gateway.upstream.patience import Patience
 
 AN = citizen_pb2.Citizen(
     personal_number="097090000001",
@@ -74,11 +75,14 @@ class FakeNationalDatabase:
         self.broken: Exception | None = None
         self.version = 1
 
-    async def find(self, number: CitizenNumber, *, timeout_seconds: float) -> CitizenRecord:
+    async def find(self, number: CitizenNumber, patience: Patience) -> CitizenRecord:
+        left = patience.until - self._clock.monotonic()
+        if left <= 0:
+            raise NationalDatabaseUnavailableError("nobody waits")
         self.asked.append(number.digits)
         as_of = self._clock.now()
         try:
-            await asyncio.wait_for(self.gate.wait(), timeout_seconds)
+            await asyncio.wait_for(self.gate.wait(), left)
         except TimeoutError as error:
             raise NationalDatabaseUnavailableError("no answer in time") from error
         if self.broken is not None:
@@ -90,9 +94,9 @@ class FakeNationalDatabase:
         citizen = self._people.get(number.digits)
         return CitizenRecord(number, citizen, self.version if citizen else 0, as_of, self._clock.now())
 
-    async def household_of(self, number: CitizenNumber, *, timeout_seconds: float) -> HouseholdRecord:
+    async def household_of(self, number: CitizenNumber, patience: Patience) -> HouseholdRecord:
         """`gateway.ports.Households`."""
-        record = await self.find(number, timeout_seconds=timeout_seconds)
+        record = await self.find(number, patience)
         members = (BINH, AN, CHI) if record.citizen in (AN, BINH, CHI) else ()
         return HouseholdRecord(
             number,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -25,8 +26,16 @@ from adapters.sql.account_store import SqlAccountStore
 from adapters.sql.directory import DirectoryUnavailableError, SqlDirectory
 from adapters.sql.engine import open_engine
 from adapters.sql.tables import metadata
-from gateway.accounts.entries import AccountEntry, KeyEntry, OfficerEntry, OrganisationEntry, OrganisationKind
-from gateway.accounts.model import AccountStatus, Limits, Policy
+from gateway.accounts.entries import (
+    AccountEntry,
+    BindingEntry,
+    KeyEntry,
+    OfficerEntry,
+    OrganisationEntry,
+    OrganisationKind,
+    TreeEntry,
+)
+from gateway.accounts.model import AccountStatus, BindingKind, Limits, Policy
 from gateway.model import Secret
 from tests.fakes.valkey import running_valkey
 
@@ -36,6 +45,7 @@ ORGANISATION = OrganisationEntry("01", "Hà Nội", OrganisationKind.PROVINCE, A
 ACCOUNT = AccountEntry("01/a", AccountStatus.ACTIVE, Policy(1, EVERYTHING, EVERYTHING, EVERYTHING), Limits(rate=5))
 OFFICER = OfficerEntry("01/a", "cb-17", "", AccountStatus.ACTIVE, Limits(rate=1))
 KEY = KeyEntry("k1", "01/a", b"h" * 32, 1_000)
+BINDING = BindingEntry(BindingKind.URI, "urn:x:y", "01/a", "", AccountStatus.ACTIVE, 1_000, 4_000_000_000)
 
 
 @asynccontextmanager
@@ -46,12 +56,12 @@ async def installation(data_dir: Path) -> AsyncIterator[tuple[AsyncEngine, SqlAc
         fresh = await migrate.upgrade(connection)
     store = SqlAccountStore(engine, seal=Secret(b"s" * 32), clock=SystemClock())
     if fresh:
-        await put(store, ORGANISATION, ACCOUNT, OFFICER, KEY)
+        await put(store, ORGANISATION, ACCOUNT, OFFICER, KEY, BINDING)
     yield engine, store
     await engine.dispose()
 
 
-async def put(store: SqlAccountStore, *entries: OrganisationEntry | AccountEntry | OfficerEntry | KeyEntry) -> None:
+async def put(store: SqlAccountStore, *entries: TreeEntry | KeyEntry) -> None:
     async with store.change() as change:
         for entry in entries:
             await change.put(entry)
@@ -94,6 +104,9 @@ async def test_the_last_known_state_outlives_a_dead_database_and_a_restart(tmp_p
                 KEY.secret_hash,
                 ["cb-17"],
             )
+            binding = known.binding("uri:urn:x:y")
+            assert binding is not None
+            assert (binding.account.name, binding.not_after) == ("01/a", 4_000_000_000)
 
 
 async def test_without_database_and_snapshot_nobody_is_let_in(tmp_path: Path) -> None:
@@ -191,11 +204,42 @@ async def test_the_last_use_of_a_key_is_reported_in_bulk_and_never_goes_back(tmp
             known = directory(engine, tmp_path)
             await known.start()
             known.used("k1", at=at)
+            known.used("uri:urn:x:y", at=at)
             await known.close()
         async with store.reading() as reader:
             key = await reader.get(KeyEntry, "k1")
+            binding = await reader.get(BindingEntry, "uri", "urn:x:y")
         assert key is not None
         assert key.last_used_at == 5_000
+        assert binding == replace(BINDING, last_used_at=5_000)
+
+
+async def test_a_removed_binding_is_unknown_and_stays_so_in_the_snapshot(tmp_path: Path) -> None:
+    """P5: a certificate that was cut off must not come back with a restart on a dead database."""
+    async with installation(tmp_path) as (engine, store):
+        known = directory(engine, tmp_path)
+        await known.start()
+        await put(store, replace(BINDING, status=AccountStatus.SUSPENDED))
+        assert await known.refresh()
+        destroy(tmp_path)
+        restarted = directory(engine, tmp_path)
+        await restarted.start()
+        assert known.binding("uri:urn:x:y") is restarted.binding("uri:urn:x:y") is None
+
+
+async def test_a_snapshot_of_the_release_before_is_understood(tmp_path: Path) -> None:
+    """An upgrade on the day the database is dead must not lock everybody out."""
+    async with installation(tmp_path) as (engine, _):
+        file = SnapshotFile(tmp_path / "run", slot="w0", pepper=PEPPER)
+        known = directory(engine, tmp_path)
+        await known.start()
+        body = json.loads((tmp_path / "run/directory-w0.snapshot").read_text().partition("\n")[2])
+        del body["bindings"]
+        older = json.dumps(body)
+        (tmp_path / "run/directory-w0.snapshot").write_text(f"{file._tag(older)}\n{older}\n")
+        read = file.read()
+        assert read is not None
+        assert (read.keys, read.bindings) == ([KEY], [])
 
 
 async def test_the_migrations_make_the_tables_that_the_code_knows(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
@@ -37,6 +38,7 @@ def ask(client: Client, rpc: str, **fields: Any) -> Any:
 
 def dancu(gateway: GatewayUp, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**gateway.demo, "DANCU_ADMIN_TARGET": gateway.admin_target, "PATH": "/usr/bin:/bin"}
+    environment["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
     command = [str(DANCU), *arguments]
     return subprocess.run(
         command, env=environment, cwd=gateway.data_dir.parent, capture_output=True, text=True, timeout=60, check=False
@@ -137,6 +139,47 @@ def test_a_lookup_account_cannot_manage_accounts(gateway_up: GatewayUp) -> None:
     with admin(gateway_up, "DANCU_API_KEY") as caller, pytest.raises(Refused) as refused:
         ask(caller, "ListAccounts")
     assert refused.value.reason == "METHOD_NOT_GRANTED"
+
+
+def test_limits_are_stated_changed_and_taken_away_from_the_command_line(gateway_up: GatewayUp, tmp_path: Path) -> None:
+    """Every limit of the contract is within reach of who has nothing but the command line."""
+    name = f"live-{next(_names)}"
+    made = dancu(
+        gateway_up, "account", "create", "--organisation", "01", "--name", name, "--json", "--shadow",
+        *("--misses-per-hour", "7", "--officer-rate", "2", "--officer-daily", "90", "--officer-misses-per-hour", "3"),
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    account = json.loads(made.stdout)["account"]
+    assert account["limits"] == {"misses_per_hour": 7}
+    assert account["policy"]["officer_limits"] == {"rate": 2, "daily": 90, "misses_per_hour": 3}
+    assert account["policy"]["shadow"] is True
+
+    changed = dancu(
+        gateway_up, "account", "update", f"01/{name}", "--json", "--no-shadow", "--rate", "5", "--misses-unlimited",
+        *("--clear", "misses-per-hour,officer-daily", "--fields", "full_name,sex"),
+    )  # fmt: skip
+    assert changed.returncode == 0, changed.stderr
+    account = json.loads(changed.stdout)["account"]
+    assert account["limits"] == {"rate": 5, "misses_unlimited": True}
+    assert account["policy"]["officer_limits"] == {"rate": 2, "misses_per_hour": 3}
+    assert account["policy"]["fields"] == ["full_name", "sex"]
+    assert account["policy"]["procedures"] == ["*"]
+    assert "shadow" not in account["policy"]
+
+    exported = dancu(gateway_up, "account", "export").stdout
+    assert "limits = { rate = 5, misses_unlimited = true }" in exported
+    file = tmp_path / "accounts.toml"
+    file.write_text(exported)
+    assert dancu(gateway_up, "account", "apply", str(file)).stdout == "no change\n"
+
+    back = dancu(gateway_up, "account", "update", f"01/{name}", "--json", "--clear", "misses_per_hour")
+    assert json.loads(back.stdout)["account"]["limits"] == {"rate": 5}
+    told = dancu(gateway_up, "account", "explain", f"01/{name}", "citizen.lookup", "--officer", "x", "--json")
+    limits = {one["subject"]: one["rule"] for one in json.loads(told.stdout)["verdicts"]}
+    assert limits[f"limit:account:01/{name}"] == "rate 5, misses_per_hour 1000"
+    assert limits[f"limit:officer:01/{name}"] == "rate 2, misses_per_hour 3"
+    wrong = dancu(gateway_up, "account", "update", f"01/{name}", "--clear", "speed")
+    assert wrong.returncode == 2
 
 
 def test_the_tree_is_exported_applied_and_then_unchanged(gateway_up: GatewayUp, tmp_path: Path) -> None:

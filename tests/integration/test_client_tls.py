@@ -2,70 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from dancu.client import Client, ConfigurationError, Unreachable
+from tests.fakes.certificates import Authority
 from tests.fakes.scripted_gateway import PERSON, ScriptedGateway, running
-
-
-@dataclass(frozen=True)
-class Identity:
-    certificate: Path
-    key: Path
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-class Authority:
-    """Signs certificates that live as long as the test."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name(name)
-        self.certificate = folder / f"{name}.pem"
-        self.certificate.write_bytes(self._sign(self._name, self._key, authority=True))
-
-    def issue(self, name: str) -> Identity:
-        key = ec.generate_private_key(ec.SECP256R1())
-        identity = Identity(self._folder / f"{name}.pem", self._folder / f"{name}.key")
-        identity.certificate.write_bytes(self._sign(_name(name), key, authority=False))
-        identity.key.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return identity
-
-    def _sign(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, authority: bool) -> bytes:
-        now = dt.datetime.now(dt.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-            )
-            .sign(self._key, hashes.SHA256())
-            .public_bytes(serialization.Encoding.PEM)
-        )
 
 
 @pytest.fixture

@@ -2,100 +2,45 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
-from adapters.clock import SystemClock
-from adapters.json_exchange import JsonExchange
-from adapters.national_db_households import HttpHouseholds
 from adapters.national_db_wire import citizen_from_wire
 from dancu.citizen.v1 import citizen_pb2
 from gateway.citizens.numbers import personal
-from gateway.model import Secret
+from gateway.model import HouseholdRecord
 from gateway.ports import NationalDatabaseUnavailableError
+from gateway.upstream.policy import BreakerPolicy
 from mock_national_db import sample, wire
-from mock_national_db.server import create_app
+from tests.fakes.mock_upstream import ABSENT, POPULATION, MockUpstream, mock_upstream, serving
 
-TOKEN = "token-of-the-tests"
-POPULATION = 4000
+pytestmark = pytest.mark.usefixtures("no_socket_left_behind")
 PEOPLE = [citizen_from_wire(wire.citizen(person)) for person in sample(200, population=POPULATION)]
 LIVING = [one for one in PEOPLE if one.household.household_id]
 DEAD = next(one for one in PEOPLE if not one.household.household_id)
-ABSENT = "099199000000"
-
-
-@dataclass
-class Watching:
-    """Keeps the outcomes it is told."""
-
-    outcomes: list[str] = field(default_factory=list)
-
-    def upstream_finished(self, *, registry: str, outcome: str, seconds: float) -> None:
-        assert (registry, seconds >= 0) == ("population", True)
-        self.outcomes.append(outcome)
-
-
-class Scripted:
-    """An exchange that answers with what a test has made of a true answer."""
-
-    def __init__(self, change: Callable[[dict[str, Any]], Any]) -> None:
-        self._change = change
-
-    async def post(self, path: str, body: object, *, timeout_seconds: float) -> Any:
-        assert path == "/v1/households/lookup"
-        assert isinstance(body, dict)
-        assert body["SoDinhDanh"] == LIVING[0].personal_number
-        assert timeout_seconds > 0
-        people = [
-            person for person in sample(POPULATION, population=POPULATION)
-            if person.household is not None and person.household.household_id == LIVING[0].household.household_id
-        ]  # fmt: skip
-        people.sort(key=lambda person: person.household is not None and person.household.relation)
-        return self._change({"KetQua": "TIM_THAY", "HoGiaDinh": wire.household(people)})
-
-
-@dataclass
-class Upstream:
-    """The running mock with an adapter on it."""
-
-    url: str
-    adapter: HttpHouseholds
-    watching: Watching
-
-    async def faults(self, **faults: object) -> None:
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        async with (
-            aiohttp.ClientSession(headers=headers) as session,
-            session.post(f"{self.url}/control/faults", json=faults) as answer,
-        ):
-            assert answer.status == 200
+FAMILY = [
+    person for person in sample(POPULATION, population=POPULATION)
+    if person.household is not None and person.household.household_id == LIVING[0].household.household_id
+]  # fmt: skip
 
 
 @pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    runner = web.AppRunner(create_app(token=TOKEN, population=POPULATION), shutdown_timeout=1.0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    url, watching = f"http://{host}:{port}", Watching()
-    exchange = JsonExchange.open(base_url=url, token=Secret(TOKEN.encode()), max_connections=4)
-    made = Upstream(url, HttpHouseholds(exchange, clock=SystemClock(), observer=watching), watching)
-    yield made
-    await made.faults()
-    await exchange.close()
-    await runner.cleanup()
+async def upstream() -> AsyncIterator[MockUpstream]:
+    async with mock_upstream(timeout_seconds=0.4, attempts=1) as made:
+        yield made
 
 
-async def test_every_member_arrives_whole_the_head_first(upstream: Upstream) -> None:
+async def household_of(upstream: MockUpstream, number: str, *, seconds: float = 5) -> HouseholdRecord:
+    return await upstream.adapter.households().household_of(personal(number), upstream.patience(seconds))
+
+
+async def test_every_member_arrives_whole_the_head_first(upstream: MockUpstream) -> None:
     """A member lost here is lost to whoever decides on an allowance for the household."""
     for one in LIVING[:40]:
-        found = await upstream.adapter.household_of(personal(one.personal_number), timeout_seconds=5)
+        found = await household_of(upstream, one.personal_number)
         assert found.is_held
         assert found.household_id == one.household.household_id
         assert one in [member.citizen for member in found.members]
@@ -103,16 +48,15 @@ async def test_every_member_arrives_whole_the_head_first(upstream: Upstream) -> 
         assert head.citizen.personal_number == one.household.head.personal_number
         assert citizen_pb2.HOUSEHOLD_RELATION_HEAD not in [member.relation for member in others]
         assert all(member.relation == member.citizen.household.relation for member in found.members)
-    assert set(upstream.watching.outcomes) == {"found"}
+    assert set(upstream.watched.outcomes) == {"answered"}
 
 
-async def test_the_dead_have_no_household_and_strangers_no_record(upstream: Upstream) -> None:
+async def test_the_dead_have_no_household_and_strangers_no_record(upstream: MockUpstream) -> None:
     """Two different answers."""
-    dead = await upstream.adapter.household_of(personal(DEAD.personal_number), timeout_seconds=5)
-    stranger = await upstream.adapter.household_of(personal(ABSENT), timeout_seconds=5)
+    dead = await household_of(upstream, DEAD.personal_number)
+    stranger = await household_of(upstream, ABSENT)
     assert (dead.is_held, dead.household_id, dead.members) == (True, "", ())
     assert (stranger.is_held, stranger.members) == (False, ())
-    assert upstream.watching.outcomes == ["found", "not_found"]
 
 
 @pytest.mark.parametrize(
@@ -127,22 +71,37 @@ async def test_the_dead_have_no_household_and_strangers_no_record(upstream: Upst
         {"outage": True},
     ],
 )
-async def test_no_fault_of_the_mock_passes_for_a_household(upstream: Upstream, fault: dict[str, object]) -> None:
+async def test_no_fault_of_the_mock_passes_for_a_household(upstream: MockUpstream, fault: dict[str, object]) -> None:
     """P3: another family's household must never be told."""
     await upstream.faults(**fault)
     with pytest.raises(NationalDatabaseUnavailableError) as failure:
-        await upstream.adapter.household_of(personal(LIVING[0].personal_number), timeout_seconds=5)
+        await household_of(upstream, LIVING[0].personal_number)
     assert LIVING[0].personal_number not in failure.value.cause
-    assert upstream.watching.outcomes == ["broken"]
 
 
-async def test_an_answer_that_does_not_come_is_given_up(upstream: Upstream) -> None:
+async def test_an_answer_that_does_not_come_is_given_up(upstream: MockUpstream) -> None:
     """A caller is not left hanging with it."""
     await upstream.faults(hang_rate=1)
+    began = upstream.clock.monotonic()
+    with pytest.raises(NationalDatabaseUnavailableError, match="deadline"):
+        await household_of(upstream, LIVING[0].personal_number, seconds=0.05)
     with pytest.raises(NationalDatabaseUnavailableError, match="no answer in time"):
-        await asyncio.wait_for(
-            upstream.adapter.household_of(personal(LIVING[0].personal_number), timeout_seconds=0.05), 5
-        )
+        await household_of(upstream, LIVING[0].personal_number)
+    assert upstream.clock.monotonic() - began < 2
+
+
+async def test_the_breaker_of_the_national_database_holds_for_households() -> None:
+    """One system: what is known of it from citizens spares households the wait, and the other way round."""
+    breaker = BreakerPolicy(min_requests=3, open_seconds=5)
+    async with mock_upstream(timeout_seconds=0.4, attempts=1, breaker=breaker) as upstream:
+        await upstream.faults(outage=True)
+        for person in PEOPLE[:5]:
+            with pytest.raises(NationalDatabaseUnavailableError):
+                await upstream.find(person.personal_number)
+        requests = await upstream.requests()
+        with pytest.raises(NationalDatabaseUnavailableError, match="breaker"):
+            await household_of(upstream, LIVING[0].personal_number)
+        assert await upstream.requests() == requests
 
 
 def _without_head(answer: dict[str, Any]) -> Any:
@@ -176,17 +135,30 @@ def _doubled(answer: dict[str, Any]) -> Any:
         lambda answer: answer | {"HoGiaDinh": answer["HoGiaDinh"] | {"ThanhVien": [7]}},
         lambda answer: answer | {"HoGiaDinh": None},
         lambda answer: answer | {"KetQua": "CHUA_BIET"},
+        lambda answer: answer | {"MaYeuCau": "another"},
         lambda _: [],
     ],
 )
 async def test_an_answer_that_contradicts_itself_is_not_told(change: Callable[[dict[str, Any]], Any]) -> None:
     """Members of several households, two heads, or none: something is wrong with it, and nobody knows what."""
-    true = HttpHouseholds(Scripted(lambda answer: answer), clock=SystemClock(), observer=Watching())
-    number = personal(LIVING[0].personal_number)
-    assert (await true.household_of(number, timeout_seconds=1)).members
-    changed = HttpHouseholds(Scripted(change), clock=SystemClock(), observer=Watching())
-    with pytest.raises(NationalDatabaseUnavailableError, match="unusable answer"):
-        await changed.household_of(number, timeout_seconds=1)
+    people = sorted(FAMILY, key=lambda person: person.household is not None and person.household.relation)
+
+    async def answer(request: web.Request) -> web.Response:
+        asked = await request.json()
+        assert asked["SoDinhDanh"] == LIVING[0].personal_number
+        true = {"MaYeuCau": asked["MaYeuCau"], "KetQua": "TIM_THAY", "HoGiaDinh": wire.household(people)}
+        return web.json_response(change(true) if changes else true)
+
+    app = web.Application()
+    app.router.add_post("/v1/households/lookup", answer)
+    async with serving(app) as url:
+        upstream = MockUpstream(url, attempts=1)
+        changes = False
+        assert (await household_of(upstream, LIVING[0].personal_number)).members
+        changes = True
+        with pytest.raises(NationalDatabaseUnavailableError, match="unusable answer"):
+            await household_of(upstream, LIVING[0].personal_number)
+        await upstream.adapter.close()
 
 
 def test_places_are_told_as_of_today_and_births_as_of_both() -> None:

@@ -39,7 +39,8 @@ async def test_every_call_is_journalled_with_what_it_concerned() -> None:
     await office.ask("CreateAccount", account=new_account(), request_id="r-1")
     with refused("PERMISSION_DENIED", Reason.METHOD_NOT_GRANTED):
         await office.ask("SuspendAccount", name="01/mot-cua", by="BCA/viewer")
-    made, kept_out = office.records
+    intent, made, kept_out = office.records
+    assert intent.intent
     assert (made.account, made.request_id, made.target) == ("BCA/administrator", "r-1", "account 01/mot-cua")
     assert (kept_out.account, kept_out.outcome) == ("BCA/viewer", Reason.METHOD_NOT_GRANTED.value)
 

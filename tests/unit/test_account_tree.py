@@ -14,19 +14,25 @@ from hypothesis import strategies as st
 
 from dancu.account.v1 import account_pb2 as pb
 from dancu.cli.account_toml import TreeFileError, from_toml, to_toml
-from gateway.accounts.entries import AccountEntry, OfficerEntry, OrganisationEntry, OrganisationKind
-from gateway.accounts.model import AccountStatus, Limits, Policy
+from gateway.accounts.entries import AccountEntry, BindingEntry, OfficerEntry, OrganisationEntry, OrganisationKind
+from gateway.accounts.model import AccountStatus, BindingKind, Limits, Policy
 from gateway.accounts.tree import Tree, changes_between
 from gateway.accounts.whole_tree import tree_from_wire, tree_to_wire
 from gateway.accounts.wire import LIMIT_NAMES
 from tests.fakes.accounts import FakeAdministration
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs/examples/accounts.toml"
+UNLIMITED = "misses_unlimited"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NAMES = st.text("abz09_.-", min_size=1, max_size=8)
 STATUSES = st.sampled_from(AccountStatus)
 TIMES = st.none() | st.integers(1, 253_402_300_799)
-LIMITS = st.dictionaries(st.sampled_from(LIMIT_NAMES), st.integers(1, 10**9)).map(lambda held: Limits(**held))
+NUMBERS = st.dictionaries(st.sampled_from([one for one in LIMIT_NAMES if one != UNLIMITED]), st.integers(1, 10**9))
+LIMITS = st.builds(
+    lambda held, *, unlimited: replace(Limits(), **held, misses_unlimited=unlimited and "misses_per_hour" not in held),
+    NUMBERS,
+    unlimited=st.booleans(),
+)
 RULES = st.frozensets(st.sampled_from(["*", "a.*", "!a.b", "sex"]))
 SPANS = st.timedeltas(timedelta(0), timedelta(days=30))
 POLICIES = st.builds(
@@ -63,7 +69,18 @@ def trees(draw: st.DrawFn) -> Tree:
         for account in accounts
         if draw(st.booleans())
     ]
-    return Tree(organisations, sorted(accounts, key=lambda one: one.name), sorted(officers, key=lambda one: one.key))
+    values = st.text("abz09:/.-\"'\\# ", min_size=1, max_size=12)
+    bindings = [
+        BindingEntry(kind, value, account.name, draw(TEXTS), draw(STATUSES), 0, draw(TIMES))
+        for account in accounts
+        for kind, value in draw(st.dictionaries(st.sampled_from(BindingKind), values, max_size=2)).items()
+    ]
+    return Tree(
+        organisations,
+        sorted(accounts, key=lambda one: one.name),
+        sorted(officers, key=lambda one: one.key),
+        list({one.key: one for one in bindings}.values()),
+    )
 
 
 @given(tree=trees())
@@ -83,7 +100,8 @@ def test_changes_made_leave_nothing_to_change(before: Tree, after: Tree) -> None
         present[str(change.after)] = change.after
     held = Tree([*(entry for entry in present.values() if isinstance(entry, OrganisationEntry))],
                 [*(entry for entry in present.values() if isinstance(entry, AccountEntry))],
-                [*(entry for entry in present.values() if isinstance(entry, OfficerEntry))])  # fmt: skip
+                [*(entry for entry in present.values() if isinstance(entry, OfficerEntry))],
+                [*(entry for entry in present.values() if isinstance(entry, BindingEntry))])  # fmt: skip
     assert changes_between(held, after, suspend_missing=True) == []
 
 
@@ -93,6 +111,7 @@ def test_the_example_of_the_documentation_is_a_tree() -> None:
     assert tree.organisations
     assert tree.accounts
     assert tree.officers
+    assert tree.bindings
 
 
 def test_every_mistake_in_a_file_is_told_with_its_place() -> None:
@@ -107,6 +126,7 @@ def test_every_mistake_in_a_file_is_told_with_its_place() -> None:
     staleness_ceiling_seconds = 1e300
     not_after = "soon"
     officer = { cb-1 = 7 }
+    binding = { "email:a@example.vn" = {}, "uri:urn:a" = { until = 2027-01-01 } }
     """
     with pytest.raises(TreeFileError) as wrong:
         from_toml(text)
@@ -119,6 +139,8 @@ def test_every_mistake_in_a_file_is_told_with_its_place() -> None:
         "organisation.01.account.a.staleness_ceiling_seconds",
         "organisation.01.account.a.not_after",
         "organisation.01.account.a.officer.cb-1",
+        'organisation.01.account.a.binding."email',
+        'organisation.01.account.a.binding."uri',
     }
 
 

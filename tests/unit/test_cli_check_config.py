@@ -43,6 +43,15 @@ def test_every_mistake_of_file_and_environment_is_told(
         assert any(line.startswith(f"dancu: {name}: ") for line in told.err.splitlines())
 
 
+def test_a_registry_nobody_knows_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelled registry would be served by nobody, or by the wrong system."""
+    Path("a.toml").write_text('[registries.each.civil_statuz]\nurl = "http://127.0.0.1:1"\n')
+    assert main(["check-config", "a.toml"]) == 1
+    assert "registries.each: " in capsys.readouterr().err
+    Path("a.toml").write_text('[registries.each.civil_status]\nurl = "http://127.0.0.1:1"\n')
+    assert main(["check-config", "a.toml"]) == 0
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"), [(None, "cannot be read"), (b"[workers\n", "not valid TOML"), (b"\xff", "not valid TOML")]
 )

@@ -11,7 +11,19 @@ import pytest
 
 from dancu.cli import main
 
-COMMANDS = ("up", "lookup", "sample", "check-config", "worker", "control", "mock", "audit", "report", "account")
+COMMANDS = (
+    "up",
+    "lookup",
+    "registry",
+    "sample",
+    "check-config",
+    "worker",
+    "control",
+    "mock",
+    "audit",
+    "report",
+    "account",
+)
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,6 +66,8 @@ def test_no_command_is_a_usage_error_that_shows_the_commands(capsys: pytest.Capt
         ["lookup", "--098190000017", "x"],
         ["lookup", "098190000017", "--birth-date", "098190000017", "--target", "127.0.0.1:1"],
         ["up", "098190000017"],
+        ["registry", "098190000017", "x"],
+        ["registry", "civil-status", "098190000017", "098190000017"],
         ["worker", "--slot", "098190000017"],
     ],
 )

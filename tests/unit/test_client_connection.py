@@ -96,6 +96,8 @@ def test_files_for_tls_switch_it_on() -> None:
         ({"DANCU_API_KEY": "dck_k1_secret\x00"}, "printable"),
         ({"DANCU_API_KEY": "dck_k1_secrèt"}, "printable"),
         ({"DANCU_API_KEY": "two keys"}, "printable"),
+        ({"DANCU_TOKEN": "secr et"}, "DANCU_TOKEN: .*printable"),
+        ({"DANCU_TOKEN": "secret", "DANCU_API_KEY": "dck_k1_secret"}, "exclude each other"),
     ],
 )
 def test_a_mistake_is_named_without_repeating_the_key(environment: dict[str, str], complaint: str) -> None:
@@ -113,6 +115,34 @@ def test_a_key_read_from_a_file_may_end_in_a_newline() -> None:
 def test_a_key_is_not_shown_by_a_repr() -> None:
     """Objects end up in logs."""
     assert "s3cret" not in repr(resolved(key="dck_k1_s3cret"))
+    assert "s3cret" not in repr(resolved(token="s3cret"))
+
+
+def test_a_token_stands_in_for_a_key() -> None:
+    """Where an issuer knows the callers, nobody keeps a key."""
+    told = resolved({"DANCU_TOKEN": "a.b.c\n"})
+    assert (told.metadata(), told.shows_something) == ((("authorization", "Bearer a.b.c"),), True)
+    assert resolved({"DANCU_TOKEN": "env"}, token="arg").metadata() == (("authorization", "Bearer arg"),)
+
+
+def test_a_token_that_is_a_function_is_asked_for_each_call() -> None:
+    """Tokens end sooner than clients do."""
+    tokens = iter(("first", "second"))
+    told = resolved(token=lambda: next(tokens))
+    assert [told.metadata()[0][1] for _ in range(2)] == ["Bearer first", "Bearer second"]
+
+
+def test_an_argument_sets_the_other_secret_of_the_environment_aside() -> None:
+    """The nearer instruction is the one meant, whichever kind it is of."""
+    environment = {"DANCU_API_KEY": "dck_env_s", "DANCU_TOKEN": "env"}
+    assert resolved(environment, key="dck_arg_s").metadata() == (("authorization", "Bearer dck_arg_s"),)
+    assert resolved(environment, token="arg").metadata() == (("authorization", "Bearer arg"),)
+
+
+def test_a_certificate_is_enough_to_be_known_by() -> None:
+    """On the port for certificates a caller needs neither key nor token."""
+    told = resolved({"DANCU_TLS_CERT": "c.pem", "DANCU_TLS_KEY": "k.pem"})
+    assert (told.metadata(), told.shows_something, resolved().shows_something) == ((), True, False)
 
 
 def test_no_other_variable_is_read() -> None:

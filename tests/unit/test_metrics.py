@@ -93,19 +93,31 @@ call(code="NOT_FOUND", reason="CITIZEN_NOT_FOUND")
 call(code="UNAUTHENTICATED", reason="KEY_UNKNOWN", organisation="")
 observer.cache_request(layer="l1", result="hit")
 observer.cache_request(layer="l1", result="hit")
-observer.upstream_finished(registry="national_db", outcome="ok", seconds=0.004)
-observer.breaker(registry="national_db", is_open=True)
+from adapters.upstream_metrics import UpstreamMetrics
+upstream = UpstreamMetrics(degraded=observer.degraded)
+upstream.request_ended("national_db", outcome="answered", seconds=0.004, questions=12)
+upstream.retried("national_db")
+upstream.refused("national_db", why="full", questions=3)
+upstream.breaker("national_db", is_open=True)
+upstream.concurrency("national_db", limit=4)
 observer.degraded("redis", is_degraded=True)
 observer.journal_committed(0.0003, 7)
 """,
     )
     found = numbers(tmp_path)
     assert found[key("dancu_admission_refused_total", reason="RATE_LIMITED")] == 1
+    assert found[key("dancu_logins_refused_total", reason="KEY_UNKNOWN")] == 1
+    assert key("dancu_logins_refused_total", reason="CITIZEN_NOT_FOUND") not in found
     assert not any(("reason", "CITIZEN_NOT_FOUND") in labels for _, labels in found)
     assert not any(("organisation", "") in labels for _, labels in found)
     assert found[key("dancu_cache_requests_total", layer="l1", result="hit")] == 2
-    assert found[key("dancu_upstream_seconds_count", registry="national_db", outcome="ok")] == 1
+    assert found[key("dancu_upstream_seconds_count", registry="national_db", outcome="answered")] == 1
+    assert found[key("dancu_upstream_questions_total", registry="national_db", outcome="answered")] == 12
+    assert found[key("dancu_upstream_retries_total", registry="national_db")] == 1
+    assert found[key("dancu_upstream_refused_total", registry="national_db", why="full")] == 3
+    assert found[key("dancu_upstream_concurrency_limit", registry="national_db")] == 4
     assert found[key("dancu_upstream_breaker_open", registry="national_db")] == 1
+    assert found[key("dancu_degraded", dependency="national_db")] == 1
     assert found[key("dancu_degraded", dependency="redis")] == 1
     assert found[key("dancu_journal_commit_seconds_count")] == 1
     assert found[key("dancu_journal_commit_seconds_bucket", le="0.0005")] == 1

@@ -98,6 +98,7 @@ async def test_a_caller_who_hangs_up_erases_nothing() -> None:
         await asking
     assert [record.outcome for record in gateway.records] == [errors_pb2.ERROR_REASON_CALLER_GONE]
     assert gateway.observed.finished[0]["code"] == "CANCELLED"
+    gateway.national_db.gate.set()
 
 
 async def test_a_caller_who_hangs_up_while_the_record_is_written_leaves_one_record() -> None:

@@ -50,6 +50,7 @@ def test_a_child_reads_back_exactly_the_resolved_settings(tmp_path: Path, monkey
         cache={"negative_ttl_seconds": 0},
         audit={"witness_dir": str(tmp_path / "witness")},
         log={"level": "debug"},
+        registries={"each": {"civil_status": {"url": "http://civil.example", "token_file": str(tmp_path / "civil")}}},
     )
     told = resolved(written, tmp_path)
     (tmp_path / "dancu.toml").write_text("this is [ no TOML: a file edited meanwhile must not reach a child")
@@ -67,6 +68,7 @@ def test_the_embedded_shape_is_resolved_to_real_addresses(tmp_path: Path) -> Non
     assert told.redis.url == f"unix://{tmp_path}/run/valkey.sock"
     assert told.national_db.url == "http://127.0.0.1:1004"
     assert told.national_db.token_file == tmp_path / "token"
+    assert (told.registries.url, told.registries.token_file) == (told.national_db.url, tmp_path / "token")
     assert (told.grpc.port, told.admin.port, told.http.port, told.mock.port) == (1001, 1002, 1003, 1004)
     assert told.numbers.allow_test
     assert told.grpc.reflection
@@ -82,6 +84,7 @@ def test_without_the_mock_test_numbers_and_reflection_stay_off(tmp_path: Path, n
     assert not told.numbers.allow_test
     assert not told.grpc.reflection
     assert told.national_db == written.national_db
+    assert told.registries == written.registries
     assert plan.MOCK not in table(written, tmp_path)
     assert [wanted.setting for wanted in plan.ports_of(written)] == ["grpc", "admin", "http"]
 

@@ -7,18 +7,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dancu.cli.account_access import (
-    AdminKeyOption,
-    AdminTargetOption,
     NameArgument,
-    administration,
     ask,
     full_name,
-    limits_of,
     limits_text,
     listed,
     pages,
     rows_of,
 )
+from dancu.cli.account_options import (
+    BurstOption,
+    DailyOption,
+    FieldsOption,
+    IdentityCheckOption,
+    InFlightOption,
+    MethodsOption,
+    MissesOption,
+    MissesUnlimitedOption,
+    NetworksOption,
+    OfficerBurstOption,
+    OfficerDailyOption,
+    OfficerInFlightOption,
+    OfficerMissesOption,
+    OfficerRateOption,
+    OfficerRequiredOption,
+    ProceduresOption,
+    RateOption,
+    ShadowOption,
+    limits_of,
+)
+from dancu.cli.administration import AdminKeyOption, AdminTargetOption, administration
 from dancu.cli.gateway import DataDirOption
 from dancu.cli.output import JsonOption, LangOption, Language, print_card, print_json, print_table
 
@@ -27,23 +45,6 @@ if TYPE_CHECKING:
 
 # Everything but asking for further accounts: that is for an organisation's own administrator.
 DEFAULT_METHODS = ("*", "!account.request")
-
-RateOption = Annotated[int | None, typer.Option("--rate", min=1, metavar="N", help="Citizens per second.")]
-BurstOption = Annotated[int | None, typer.Option("--burst", min=1, metavar="N", help="Citizens at once beyond it.")]
-DailyOption = Annotated[int | None, typer.Option("--daily", min=1, metavar="N", help="Citizens per day.")]
-InFlightOption = Annotated[int | None, typer.Option("--in-flight", min=1, metavar="N", help="Calls under way.")]
-MethodsOption = Annotated[
-    list[str] | None, typer.Option("--methods", metavar="RULES", help="Scopes, such as citizen.lookup or citizen.*.")
-]
-FieldsOption = Annotated[
-    list[str] | None, typer.Option("--fields", metavar="RULES", help="Fields, such as full_name; !field forbids one.")
-]
-ProceduresOption = Annotated[
-    list[str] | None, typer.Option("--procedures", metavar="RULES", help="Procedures, such as 1.004222 or 1.*.")
-]
-NetworksOption = Annotated[
-    list[str] | None, typer.Option("--networks", metavar="CIDR", help="Networks it may call from; default: any.")
-]
 
 
 def create(
@@ -54,16 +55,20 @@ def create(
     burst: BurstOption = None,
     daily: DailyOption = None,
     in_flight: InFlightOption = None,
+    misses_per_hour: MissesOption = None,
+    misses_unlimited: MissesUnlimitedOption = False,
+    officer_rate: OfficerRateOption = None,
+    officer_burst: OfficerBurstOption = None,
+    officer_daily: OfficerDailyOption = None,
+    officer_in_flight: OfficerInFlightOption = None,
+    officer_misses_per_hour: OfficerMissesOption = None,
     methods: MethodsOption = None,
     fields: FieldsOption = None,
     procedures: ProceduresOption = None,
     networks: NetworksOption = None,
-    officer_required: Annotated[
-        bool, typer.Option("--officer-required", help="Every question must name a registered officer.")
-    ] = False,
-    identity_check: Annotated[
-        bool, typer.Option("--identity-check", help="Lookups must claim name and birth date.")
-    ] = False,
+    officer_required: OfficerRequiredOption = None,
+    identity_check: IdentityCheckOption = None,
+    shadow: ShadowOption = None,
     test: Annotated[bool, typer.Option("--test", help="It serves trials only.")] = False,
     admin_role: Annotated[
         str, typer.Option("--admin-role", metavar="ROLE", help="viewer, operator or administrator.")
@@ -88,13 +93,28 @@ def create(
             fields=listed(fields, everything),
             procedures=listed(procedures, everything),
             networks=listed(networks),
-            officer_required=officer_required,
-            identity_check=identity_check,
+            officer_required=bool(officer_required),
+            identity_check=bool(identity_check),
+            shadow=bool(shadow),
+            officer_limits=limits_of(
+                rate=officer_rate,
+                burst=officer_burst,
+                daily=officer_daily,
+                in_flight=officer_in_flight,
+                misses_per_hour=officer_misses_per_hour,
+            ),
         )
         account = Account(
             name=f"{organisation}/{name}",
             policy=policy,
-            limits=limits_of(rate=rate, burst=burst, daily=daily, in_flight=in_flight),
+            limits=limits_of(
+                rate=rate,
+                burst=burst,
+                daily=daily,
+                in_flight=in_flight,
+                misses_per_hour=misses_per_hour,
+                misses_unlimited=misses_unlimited,
+            ),
             test=test,
             admin_role=admin_role,
         )
@@ -141,19 +161,21 @@ def show(
     as_json: JsonOption = False,
     language: LangOption = Language.EN,
 ) -> None:
-    """Show one account with its officers and keys; a key's secret is never shown again."""
+    """Show one account with its officers, keys and bindings; a key's secret is never shown again."""
     with administration(target=target, key=key, data_dir=data_dir, language=language, as_json=as_json) as client:
         name = full_name(client, name)
         account = ask(client, "GetAccount", name=name).account
         keys = [_json(one) for one in pages(client, "ListKeys", "keys", account=name)]
         officers = [_json(one) for one in pages(client, "ListOfficers", "officers", account=name)]
+        bindings = [_json(one) for one in pages(client, "ListBindings", "bindings", account=name)]
     if as_json:
-        print_json({"account": _json(account), "keys": keys, "officers": officers})
+        print_json({"account": _json(account), "keys": keys, "officers": officers, "bindings": bindings})
         return
     print_card(rows_of(account))
     for title, entries, names in (
         ("key", keys, ("key_id", "created_at", "not_after", "revoked_at", "last_used_at")),
         ("officer", officers, ("officer_id", "status", "label", "not_after")),
+        ("binding", bindings, ("value", "kind", "label", "not_after", "last_used_at")),
     ):
         if entries:
             print_card([("", "")])

@@ -1,17 +1,14 @@
-"""What the commands on accounts share: the way to the admin port, lists in options, and how an account is shown."""
+"""What the commands on accounts share: their calls, lists in options, and how an account is shown."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dancu.cli.gateway import environment, gateway
-from dancu.cli.output import Language, complain
+from dancu.cli.output import complain
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -20,45 +17,10 @@ if TYPE_CHECKING:
     from dancu.client import Client
 
 SERVICE = "dancu.account.v1.AccountService"
-DEFAULT_TARGET = "127.0.0.1:50052"
-TIMEOUT_SECONDS = 10.0
 
-AdminTargetOption = Annotated[
-    str | None,
-    typer.Option("--target", metavar="HOST:PORT", help="Admin port; default: $DANCU_ADMIN_TARGET or 127.0.0.1:50052."),
-]
-AdminKeyOption = Annotated[
-    str | None, typer.Option("--key", metavar="KEY", help="Administrator's key; better in $DANCU_ADMIN_KEY.")
-]
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Account, <organisation>/<name>; the name alone where only one has it.")
 ]
-
-
-@contextmanager
-def administration(
-    *, target: str | None, key: str | None, data_dir: Path | None, language: Language, as_json: bool
-) -> Iterator[Client]:
-    """A client of the admin port for the block; a refusal in it is told and ends the command with 1."""
-    told = environment(data_dir)
-    key = key or told.get("DANCU_ADMIN_KEY")
-    if not key:
-        complain(
-            language.of(
-                "No administrator's key: set DANCU_ADMIN_KEY, or name an installation with --data-dir.",
-                "Chưa có khóa quản trị: hãy đặt DANCU_ADMIN_KEY, hoặc chỉ ra thư mục cài đặt bằng --data-dir.",
-            )
-        )
-        raise typer.Exit(1)
-    with gateway(
-        target=target or told.get("DANCU_ADMIN_TARGET", DEFAULT_TARGET),
-        key=key,
-        data_dir=data_dir,
-        timeout_seconds=TIMEOUT_SECONDS,
-        language=language,
-        as_json=as_json,
-    ) as client:
-        yield client
 
 
 def ask(client: Client, rpc: str, service: str = SERVICE, **fields: Any) -> Any:
@@ -101,16 +63,10 @@ def listed(values: Iterable[str] | None, default: Iterable[str] = ()) -> list[st
     return [part.strip() for value in values for part in value.split(",") if part.strip()]
 
 
-def limits_of(**limits: int | None) -> Limits:
-    """The limits that were stated."""
-    from dancu.account.v1.account_pb2 import Limits
-
-    return Limits(**{name: value for name, value in limits.items() if value is not None})
-
-
 def limits_text(limits: Limits) -> str:
     """The limits on one line."""
-    return ", ".join(f"{field.name} {value}" for field, value in limits.ListFields()) or "none"
+    told = [field.name if value is True else f"{field.name} {value}" for field, value in limits.ListFields()]
+    return ", ".join(told) or "none"
 
 
 def rows_of(account: Account) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dancu.cli.account_access import AdminKeyOption, AdminTargetOption, administration, ask
+from dancu.cli.account_access import ask
+from dancu.cli.administration import AdminKeyOption, AdminTargetOption, administration
 from dancu.cli.gateway import DataDirOption
 from dancu.cli.output import JsonOption, LangOption, Language, clean, complain, print_json
 

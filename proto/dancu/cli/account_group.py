@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from dancu.cli import account, account_file, account_requests
+from dancu.cli import account, account_bindings, account_file, account_requests, account_update
 
 group = typer.Typer(no_args_is_help=True, help="Manage organisations, accounts, officers and keys.")
 group.command("create", short_help="Create an account and show its key, once.")(account.create)
+group.command("update", short_help="Change rights and limits of an account.")(account_update.update)
 group.command("list", short_help="List accounts.")(account.list_accounts)
 group.command("show", short_help="Show one account with its keys and officers.")(account.show)
 group.command("suspend", short_help="Refuse all calls of an account.")(account.suspend)
@@ -17,6 +18,20 @@ group.command("revoke", short_help="End the keys of an account at once.")(accoun
 group.command("explain", short_help="Say which rule decides about a call.")(account.explain)
 group.command("export", short_help="Print the whole tree as TOML.")(account_file.export)
 group.command("apply", short_help="Bring the tree to what a file states.")(account_file.apply)
+
+certificates = typer.Typer(no_args_is_help=True, help="Certificates that open an account on the mutual-TLS port.")
+certificates.command("add", short_help="Bind a certificate, or a name in certificates.")(
+    account_bindings.add_certificate
+)
+certificates.command("list", short_help="List certificates and names bound.")(account_bindings.list_certificates)
+certificates.command("remove", short_help="End a binding at once.")(account_bindings.remove_certificate)
+group.add_typer(certificates, name="certificate", short_help="Certificates that open an account.")
+
+tokens = typer.Typer(no_args_is_help=True, help="Subjects and clients of access tokens that open an account.")
+tokens.command("add", short_help="Bind the subject or client of access tokens.")(account_bindings.add_token)
+tokens.command("list", short_help="List subjects and clients bound.")(account_bindings.list_tokens)
+tokens.command("remove", short_help="End a binding at once.")(account_bindings.remove_token)
+group.add_typer(tokens, name="token", short_help="Access tokens that open an account.")
 
 requests = typer.Typer(no_args_is_help=True, help="Requests of organisations for further accounts.")
 requests.command("list", short_help="List requests.")(account_requests.list_requests)

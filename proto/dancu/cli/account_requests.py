@@ -6,26 +6,21 @@ from typing import Annotated, Any
 
 import typer
 
-from dancu.cli.account import (
+from dancu.cli.account_access import ask as ask_rpc
+from dancu.cli.account_access import listed, pages
+from dancu.cli.account_options import (
     BurstOption,
     DailyOption,
     FieldsOption,
     InFlightOption,
     MethodsOption,
+    MissesOption,
     NetworksOption,
     ProceduresOption,
     RateOption,
-)
-from dancu.cli.account_access import (
-    TIMEOUT_SECONDS,
-    AdminKeyOption,
-    AdminTargetOption,
-    administration,
     limits_of,
-    listed,
-    pages,
 )
-from dancu.cli.account_access import ask as ask_rpc
+from dancu.cli.administration import TIMEOUT_SECONDS, AdminKeyOption, AdminTargetOption, administration
 from dancu.cli.gateway import DataDirOption, KeyOption, TargetOption, gateway
 from dancu.cli.output import JsonOption, LangOption, Language, print_card, print_json, print_table
 
@@ -94,6 +89,7 @@ def ask(
     burst: BurstOption = None,
     daily: DailyOption = None,
     in_flight: InFlightOption = None,
+    misses_per_hour: MissesOption = None,
     methods: MethodsOption = None,
     fields: FieldsOption = None,
     procedures: ProceduresOption = None,
@@ -116,7 +112,7 @@ def ask(
             procedures=listed(procedures),
             networks=listed(networks),
         )
-        limits = limits_of(rate=rate, burst=burst, daily=daily, in_flight=in_flight)
+        limits = limits_of(rate=rate, burst=burst, daily=daily, in_flight=in_flight, misses_per_hour=misses_per_hour)
         wanted: dict[str, Any] = {"name": name, "policy": policy, "limits": limits, "justification": justification}
         told = ask_rpc(client, "RequestAccount", PUBLIC_SERVICE, **wanted)
     _show(_json(told.request), as_json=as_json)

@@ -11,6 +11,9 @@
     [organisation.01.account.mot-cua.officer.cb-17]
     label = "Quầy 3"
 
+    [organisation.01.account.mot-cua.binding."uri:spiffe://example.vn/mot-cua"]
+    label = "Máy chủ một cửa"
+
 What is left out has its default; unknown names are mistakes, all told at once.
 """
 
@@ -31,6 +34,7 @@ from dancu.account.v1 import account_pb2 as pb
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _LISTS = ("methods", "fields", "procedures", "networks")
 _FLAGS = ("officer_required", "identity_check", "shadow")
+_LIMIT_FLAGS = ("misses_unlimited",)
 _SPANS = ("staleness_ceiling", "stale_if_error")
 _STATUSES = {"active": pb.STATUS_ACTIVE, "suspended": pb.STATUS_SUSPENDED}
 _KINDS = {
@@ -38,6 +42,10 @@ _KINDS = {
     "province": pb.ORGANISATION_KIND_PROVINCE,
     "other": pb.ORGANISATION_KIND_OTHER,
 }
+BINDING_KINDS = {
+    name.removeprefix("BINDING_KIND_").lower(): number for name, number in pb.BindingKind.items() if number
+}
+"""Kinds of bindings as files and commands call them: `fingerprint`, `uri`, `dns`, `subject`, `client`."""
 
 
 class TreeFileError(Exception):
@@ -46,6 +54,11 @@ class TreeFileError(Exception):
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("; ".join(mistakes))
         self.mistakes = mistakes
+
+
+def binding_name(binding: pb.Binding) -> str:
+    """A binding as files, records and commands call it: `uri:spiffe://example.vn/mot-cua`."""
+    return f"{_name_of(BINDING_KINDS, binding.kind, '')}:{binding.value}"
 
 
 def to_toml(tree: pb.AccountTree) -> str:
@@ -60,6 +73,10 @@ def to_toml(tree: pb.AccountTree) -> str:
     for officer in sorted(tree.officers, key=lambda one: (one.account, one.officer_id)):
         values = {"label": officer.label} if officer.label else {}
         _table(lines, [*_account_path(officer.account), "officer", officer.officer_id], values | _common(officer))
+    for binding in sorted(tree.bindings, key=lambda one: (one.account, one.kind, one.value)):
+        values = {"label": binding.label} if binding.label else {}
+        path = [*_account_path(binding.account), "binding", binding_name(binding)]
+        _table(lines, path, values | _common(binding))
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
@@ -105,6 +122,7 @@ class _Reading:
             "confidential_until",
             "officer",
             "officer_limits",
+            "binding",
         )
         self.only(table, (*_LISTS, *_FLAGS, *spans, *other), at)
         made = tree.accounts.add(name=name, test=self.value(table, "test", bool, False, at))
@@ -131,6 +149,19 @@ class _Reading:
             registered = tree.officers.add(account=name, officer_id=officer_id, label=label)
             self.common(officer, registered, inside)
             self.time(officer, "not_after", registered.not_after, inside)
+        for title, binding in self.tables(table, "binding", at):
+            self.binding(tree, name, title, binding, f'{at}.binding."{title}"')
+
+    def binding(self, tree: pb.AccountTree, account: str, title: str, table: dict[str, Any], at: str) -> None:
+        self.only(table, ("label", "status", "not_after"), at)
+        kind, _, value = title.partition(":")
+        if kind not in BINDING_KINDS:
+            self.mistakes.append(f"{at}: must begin with one of: {', '.join(f'{one}:' for one in BINDING_KINDS)}")
+            return
+        label = self.value(table, "label", str, "", at)
+        made = tree.bindings.add(account=account, kind=BINDING_KINDS[kind], value=value, label=label)
+        made.status = self.choice(table, "status", _STATUSES, "active", at)
+        self.time(table, "not_after", made.not_after, at)
 
     def common(self, table: dict[str, Any], made: Any, at: str) -> None:
         made.status = self.choice(table, "status", _STATUSES, "active", at)
@@ -141,6 +172,11 @@ class _Reading:
         for name, value in self.value(table, key, dict, {}, at).items():
             if name not in known:
                 self.mistakes.append(f"{at}.{key}.{name}: unknown")
+            elif name in _LIMIT_FLAGS:
+                if isinstance(value, bool):
+                    setattr(into, name, value)
+                else:
+                    self.mistakes.append(f"{at}.{key}.{name}: must be true or false")
             elif isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
                 self.mistakes.append(f"{at}.{key}.{name}: must be a whole number")
             else:
@@ -217,6 +253,8 @@ def _common(message: Any) -> dict[str, Any]:
         values["status"] = "suspended"
     if not isinstance(message, pb.Organisation) and message.HasField("not_after"):
         values["not_after"] = message.not_after.ToDatetime(UTC)
+    if isinstance(message, pb.Binding):
+        return values
     limits = {field.name: value for field, value in message.limits.ListFields()}
     return values | ({"limits": limits} if limits else {})
 

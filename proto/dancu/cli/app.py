@@ -14,6 +14,7 @@ from dancu.cli import (
     household,
     lookup,
     processes,
+    registry,
     report,
     sample,
     verify,
@@ -60,6 +61,7 @@ app.command("lookup", short_help="Look up one citizen.")(lookup.lookup)
 app.command("verify", short_help="Have claims about one citizen compared.")(verify.verify)
 app.command("household", short_help="Look up the household of one citizen.")(household.household)
 app.command("bulk", short_help="Look up the citizens of a file.")(bulk.bulk)
+app.command("registry", short_help="Look up what a specialised registry holds.")(registry.registry)
 app.command("sample", short_help="Print people of the mock national database.")(sample.sample)
 app.command("check-config", short_help="Check the settings, or print them.")(configuration.check_config)
 app.command("worker", short_help="Run one worker process.")(processes.worker)

@@ -6,6 +6,7 @@ Owns the options and how they become a request; what is valid is the gateway's t
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -57,13 +58,23 @@ MaritalName = Literal["single", "married", "widowed", "divorced"]
 
 def set_number(asked: OneCitizen, typed: str) -> None:
     """Ask about the number that was typed, without the spaces people copy along with it; `-` reads standard input."""
-    text = sys.stdin.readline() if typed == "-" else typed
-    digits = "".join(text.split())
+    digits = digits_of(typed)
     # Whether the digits are a number is the gateway's to judge.
     if len(digits) == LEGACY_DIGITS and digits.isdigit():
         asked["legacy_number"] = digits
     else:
         asked["personal_number"] = digits
+
+
+def digits_of(typed: str) -> str:
+    """What was typed without spaces; `-` reads a line of standard input."""
+    text = sys.stdin.readline() if typed == "-" else typed
+    return "".join(text.split())
+
+
+def span_of(seconds: float | None) -> timedelta | None:
+    """The age that `--max-staleness` allows; None where it was not given."""
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def purpose_of(procedure: str, dossier: str, officer: str, legal_basis: str) -> Purpose:

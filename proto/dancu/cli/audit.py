@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dancu.cli.administration import AdminKeyOption, AdminTargetOption
 from dancu.cli.audit_rows import (
     DISCLOSURE_COLUMNS,
     LIST_COLUMNS,
@@ -21,8 +22,6 @@ from dancu.cli.audit_rows import (
     row_of,
 )
 from dancu.cli.audit_source import (
-    AdminKeyOption,
-    AdminTargetOption,
     InstallationOption,
     audit_source,
     disclosure_pages,

@@ -18,15 +18,10 @@ from typing import Annotated, Any, Protocol, TextIO
 
 import typer
 
+from dancu.cli.administration import AdminKeyOption, AdminTargetOption
 from dancu.cli.audit import record_filter
 from dancu.cli.audit_rows import COLUMNS, Row, Value, instant, row_of
-from dancu.cli.audit_source import (
-    AdminKeyOption,
-    AdminTargetOption,
-    InstallationOption,
-    audit_source,
-    record_pages,
-)
+from dancu.cli.audit_source import InstallationOption, audit_source, record_pages
 from dancu.cli.gateway import TimeoutOption
 from dancu.cli.output import LangOption, Language, complain
 from dancu.cli.progress import progress

@@ -33,7 +33,10 @@ COLUMNS = (
         "target",
     ),
 )
-"""`outcome` is "OK" or the reason of the refusal; `source` national_db, cache, stale_cache or none; tokens are hex."""
+"""`outcome` is "OK", the reason of the refusal, or "INTENT" (of a change; what became of it follows).
+
+`source` is national_db, cache, stale_cache or none; tokens are hex.
+"""
 
 LIST_COLUMNS = {
     Language.EN: ("TIME", "ACCOUNT", "OFFICER", "METHOD", "PROCEDURE", "OUTCOME", "SOURCE", "FIELDS", "RECEIPT"),
@@ -76,7 +79,7 @@ def row_of(listed: ListedRecord) -> Row:
         record.subject_token.hex(),
         record.subject_key_version,
         list(record.fields),
-        outcome_text(record.outcome),
+        "INTENT" if record.intent else outcome_text(record.outcome),
         "none" if source == "unspecified" else source,
         record.data_age_millis,
         record.latency_micros,

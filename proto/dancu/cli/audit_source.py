@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Protocol, Unpack
 
 import typer
 
+from dancu.cli.administration import administration
 from dancu.cli.evidence_files import installation
-from dancu.cli.gateway import environment, gateway
-from dancu.cli.output import Language, complain
+from dancu.cli.output import Language
 from dancu.cli.report_organisations import all_provinces, organisation
 
 if TYPE_CHECKING:
@@ -35,18 +35,9 @@ if TYPE_CHECKING:
 PAGE_RECORDS = 1000
 _ORGANISATIONS_PER_PAGE = 500
 _LIST_ORGANISATIONS = "dancu.account.v1.AccountService/ListOrganisations"
-_DEFAULT_TARGET = "127.0.0.1:50052"
 # Of `dancu up`, and of a control process on its own.
 _LOCKS = ("dancu.lock", "control.lock")
 
-AdminTargetOption = Annotated[
-    str | None,
-    typer.Option("--target", metavar="HOST:PORT", help="Admin port; default: $DANCU_ADMIN_TARGET or 127.0.0.1:50052."),
-]
-AdminKeyOption = Annotated[
-    str | None,
-    typer.Option("--key", metavar="KEY", help="Administrator's key; better in $DANCU_ADMIN_KEY."),
-]
 InstallationOption = Annotated[
     Path | None,
     typer.Option("--data-dir", metavar="DIR", help="Installation of `dancu up`, running or stopped; default: data."),
@@ -131,18 +122,8 @@ def audit_source(
         with stopped_ledger(folder, language=language) as ledger:
             yield ledger
         return
-    told = environment(data_dir)
-    key = key or told.get("DANCU_ADMIN_KEY")
-    if not key:
-        complain(
-            language.of(
-                "No administrator's key: set DANCU_ADMIN_KEY, or name an installation with --data-dir.",
-                "Chưa có khóa quản trị: hãy đặt DANCU_ADMIN_KEY, hoặc chỉ ra thư mục cài đặt bằng --data-dir.",
-            )
-        )
-        raise typer.Exit(1)
-    with gateway(
-        target=target or told.get("DANCU_ADMIN_TARGET", _DEFAULT_TARGET),
+    with administration(
+        target=target,
         key=key,
         data_dir=data_dir,
         timeout_seconds=timeout_seconds,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +23,7 @@ from dancu.cli.asking import (
     OfficerOption,
     ProcedureOption,
     purpose_of,
+    span_of,
 )
 from dancu.cli.gateway import DataDirOption, KeyOption, TargetOption, error_to_json, gateway
 from dancu.cli.output import JsonOption, LangOption, Language, complain, print_card, print_json
@@ -103,7 +103,7 @@ def bulk(
         asked: BulkArguments = {
             "purpose": purpose_of(procedure, dossier, officer, legal_basis),
             "fields": field or (),
-            "max_staleness": None if max_staleness is None else timedelta(seconds=max_staleness),
+            "max_staleness": span_of(max_staleness),
         }
         try:
             with closing(ResultsFile.open(file, asked=question, restart=restart)) as results:

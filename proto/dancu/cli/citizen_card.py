@@ -94,9 +94,9 @@ def evidence_rows(provenance: Provenance, *, request_id: str, receipt: str, lang
     source = enum_text(provenance.DESCRIPTOR.enum_types_by_name["Source"], provenance.source)
     yield language.of("Source", "Nguồn"), language.of(*_SOURCES.get(source, (source, source)))
     if provenance.HasField("data_as_of"):
-        yield language.of("Data as of", "Thời điểm dữ liệu"), _moment(provenance.data_as_of)
+        yield language.of("Data as of", "Thời điểm dữ liệu"), moment_text(provenance.data_as_of)
     if provenance.HasField("fetched_at"):
-        yield language.of("Fetched", "Lấy về lúc"), _moment(provenance.fetched_at)
+        yield language.of("Fetched", "Lấy về lúc"), moment_text(provenance.fetched_at)
     if provenance.record_version:
         yield language.of("Record version", "Phiên bản hồ sơ"), str(provenance.record_version)
     yield language.of("Request", "Mã yêu cầu"), request_id
@@ -128,16 +128,16 @@ def _message_text(value: Any, language: Language) -> str:
 
     match value.DESCRIPTOR.name:
         case "BirthDate":
-            text = _date(value, language)
+            text = date_text(value, language)
         case "Timestamp":
-            text = _moment(value)
+            text = moment_text(value)
         case "Address":
-            place = _named(value.province_name, value.province_code)
+            place = named(value.province_name, value.province_code)
             text = ", ".join(part for part in (value.detail, value.commune_name, place) if part)
         case "BirthRegistration":
-            text = _named(value.province_name, value.province_code)
+            text = named(value.province_name, value.province_code)
         case "Relative":
-            text = _named(value.full_name, value.personal_number)
+            text = named(value.full_name, value.personal_number)
         case "HouseholdMembership":
             text = _household(value, language)
         case _:
@@ -150,24 +150,26 @@ def _household(value: Any, language: Language) -> str:
 
     parts = [value.household_id]
     if value.HasField("head"):
-        parts.append(f"{language.of('head', 'chủ hộ')}: {_named(value.head.full_name, value.head.personal_number)}")
+        parts.append(f"{language.of('head', 'chủ hộ')}: {named(value.head.full_name, value.head.personal_number)}")
     if value.relation:
         word = enum_text(value.DESCRIPTOR.fields_by_name["relation"].enum_type, value.relation)
         parts.append(f"{language.of('relation', 'quan hệ')}: {language.of(word, WORDS.get(word, ''))}")
     return "; ".join(part for part in parts if part)
 
 
-def _named(name: str, code: str) -> str:
+def named(name: str, code: str) -> str:
+    """A name with its code or number."""
     return f"{name} ({code})" if name and code else name or code
 
 
-def _date(value: BirthDate, language: Language) -> str:
+def date_text(value: BirthDate, language: Language) -> str:
+    """A date as far as it is known, as people of the language write it."""
     from dancu.client.message_json import birth_date_text
 
     text = birth_date_text(value)
     return language.of(text, "/".join(reversed(text.split("-"))))
 
 
-def _moment(value: Timestamp) -> str:
+def moment_text(value: Timestamp) -> str:
     """In the time zone of this machine, to the second, with its offset."""
     return str(datetime.fromtimestamp(value.seconds, UTC).astimezone().isoformat(sep=" "))

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 DEFAULT_DATA_DIR = Path("data")
 _ENV_FILE = "demo.env"
 
+_WAYS_IN = (
+    frozenset({"DANCU_API_KEY", "DANCU_TOKEN", "DANCU_TLS_CERT", "DANCU_TLS_KEY"}),
+    frozenset({"DANCU_ADMIN_KEY", "DANCU_ADMIN_TLS_CERT", "DANCU_ADMIN_TLS_KEY"}),
+)
+
 TargetOption = Annotated[
     str | None,
     typer.Option("--target", metavar="HOST:PORT", help="Gateway; default: $DANCU_TARGET or 127.0.0.1:50051."),
@@ -47,13 +52,29 @@ def environment(data_dir: Path | None, process: Mapping[str, str] | None = None)
     """The environment together with `demo.env`.
 
     A directory that was named wins over the environment, since it is the nearer instruction; the one that merely
-    lies here fills in what the environment leaves open. Where the named file cannot be read, says so and exits with 1.
+    lies here fills in what the environment leaves open. A certificate, which no such file names, sets its keys aside.
+    Where the named file cannot be read, says so and exits with 1.
     """
     told = {name: value for name, value in (os.environ if process is None else process).items() if value}
     if data_dir is not None:
-        return told | _read_named(data_dir)
+        return _over(told, _without_keys_beside_certificates(_read_named(data_dir), told))
     default = Path(told.get("DANCU_DATA_DIR", DEFAULT_DATA_DIR)) / _ENV_FILE
-    return (read_env_file(default) if os.access(default, os.R_OK) else {}) | told
+    return _over(read_env_file(default) if os.access(default, os.R_OK) else {}, told)
+
+
+def _over(lower: dict[str, str], upper: dict[str, str]) -> dict[str, str]:
+    """`upper` laid over `lower`. Who names one way of being known means it alone, not one more beside it."""
+    for ways in _WAYS_IN:
+        if not ways.isdisjoint(upper):
+            lower = {name: value for name, value in lower.items() if name not in ways}
+    return lower | upper
+
+
+def _without_keys_beside_certificates(named: dict[str, str], told: Mapping[str, str]) -> dict[str, str]:
+    for ways in _WAYS_IN:
+        if any(name in told for name in ways if name.endswith("_TLS_CERT")):
+            named = {name: value for name, value in named.items() if name not in ways}
+    return named
 
 
 def _read_named(data_dir: Path) -> dict[str, str]:
@@ -89,10 +110,12 @@ def gateway(
     timeout_seconds: float,
     language: Language,
     as_json: bool,
+    told: Mapping[str, str] | None = None,
     wait_for_limits: bool = False,
 ) -> Iterator[Client]:
     """A client for the block; a refusal in it is told in the chosen way and ends the command with 1.
 
+    `told` stands for the environment where a command means another than `environment(data_dir)`.
     `wait_for_limits`: whether it waits until a limit admits the call, within the time-out.
     """
     # gRPC takes a fifth of a second to import, and its own log lines are no message to a person.
@@ -102,9 +125,8 @@ def gateway(
     # Whoever waits for limits waits as often as the time-out allows.
     retry = RetryPolicy(wait_for_limits=True, max_attempts=1000) if wait_for_limits else None
     try:
-        client = Client(
-            target=target, key=key, timeout_seconds=timeout_seconds, retry=retry, environment=environment(data_dir)
-        )
+        known = environment(data_dir) if told is None else told
+        client = Client(target=target, key=key, timeout_seconds=timeout_seconds, retry=retry, environment=known)
     except ConfigurationError as error:
         complain(str(error))
         raise typer.Exit(1) from None
@@ -160,10 +182,12 @@ def message(refused: Refused, *, client: Client, language: Language) -> str:
             f"Cổng tại {client.target} không trả lời kịp; hãy thử lại hoặc tăng --timeout.",
         )
     text = language.of(refused.message, refused.message_vi) or refused.code.name
-    if refused.reason == "KEY_MISSING" and not client.connection.key:
+    if refused.reason == "KEY_MISSING" and not client.connection.shows_something:
         text = language.of(
-            "No key: set DANCU_API_KEY, or name an installation of `dancu up` with --data-dir.",
-            "Chưa có khóa: hãy đặt DANCU_API_KEY, hoặc chỉ ra thư mục của `dancu up` bằng --data-dir.",
+            "No key: set DANCU_API_KEY (or DANCU_TOKEN, or DANCU_TLS_CERT and DANCU_TLS_KEY), or name an installation "
+            "of `dancu up` with --data-dir.",
+            "Chưa có khóa: hãy đặt DANCU_API_KEY (hoặc DANCU_TOKEN, hoặc DANCU_TLS_CERT và DANCU_TLS_KEY), hoặc chỉ ra "
+            "thư mục của `dancu up` bằng --data-dir.",
         )
     return text
 

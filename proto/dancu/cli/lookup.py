@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dancu.cli.asking import (
@@ -19,6 +18,7 @@ from dancu.cli.asking import (
     identity_claims,
     purpose_of,
     set_number,
+    span_of,
 )
 from dancu.cli.gateway import DataDirOption, KeyOption, TargetOption, TimeoutOption, gateway
 from dancu.cli.output import JsonOption, LangOption, Language, print_card, print_json
@@ -55,7 +55,7 @@ def lookup(
         asked: LookupArguments = {
             "purpose": purpose_of(procedure, dossier, officer, legal_basis),
             "fields": field or (),
-            "max_staleness": None if max_staleness is None else timedelta(seconds=max_staleness),
+            "max_staleness": span_of(max_staleness),
         }
         set_number(asked, number)
         claims = identity_claims(name, birth_date)

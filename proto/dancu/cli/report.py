@@ -19,12 +19,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from dancu.cli.audit_source import (
-    AdminKeyOption,
-    AdminTargetOption,
-    InstallationOption,
-    audit_source,
-)
+from dancu.cli.administration import AdminKeyOption, AdminTargetOption
+from dancu.cli.audit_source import InstallationOption, audit_source
 from dancu.cli.gateway import TimeoutOption
 from dancu.cli.output import LangOption, Language, complain, print_card, print_table
 from dancu.cli.report_numbers import DIMENSIONS, Report, report_of

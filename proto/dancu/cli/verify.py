@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +22,7 @@ from dancu.cli.asking import (
     purpose_of,
     set_birth_date,
     set_number,
+    span_of,
 )
 from dancu.cli.gateway import DataDirOption, KeyOption, TargetOption, TimeoutOption, gateway
 from dancu.cli.output import JsonOption, LangOption, Language, print_card, print_json
@@ -117,7 +117,7 @@ def verify(
         asked: VerifyArguments = {
             "claims": claims,
             "purpose": purpose_of(procedure, dossier, officer, legal_basis),
-            "max_staleness": None if max_staleness is None else timedelta(seconds=max_staleness),
+            "max_staleness": span_of(max_staleness),
         }
         set_number(asked, number)
         told = client.verify_citizen(**asked)

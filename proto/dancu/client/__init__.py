@@ -10,6 +10,8 @@
         else:
             ...                                    # found.citizen, .provenance, .receipt
 
+    licences = gateway.lookup_registry(DRIVING_LICENCES, personal_number=number, procedure="1.001193").record
+
 `AsyncClient` is the same for asyncio. Knows gRPC, protobuf and the public contract; refuses to know the gateway.
 """
 
@@ -46,11 +48,28 @@ from dancu.client.refusals import (
     Unreachable,
     Violation,
 )
+from dancu.client.registry_calls import (
+    CIVIL_STATUS,
+    DIGITAL_IDENTITY,
+    DRIVING_LICENCES,
+    ENTERPRISES,
+    REGISTRIES,
+    SOCIAL_INSURANCE,
+    RegistryArguments,
+    RegistryCall,
+    RegistryResult,
+)
 from dancu.client.retries import RetryPolicy
 from dancu.common.v1.common_pb2 import BirthDate, Provenance, Purpose
 
 __all__ = [
+    "CIVIL_STATUS",
+    "DIGITAL_IDENTITY",
+    "DRIVING_LICENCES",
+    "ENTERPRISES",
     "MAX_BULK_ITEMS",
+    "REGISTRIES",
+    "SOCIAL_INSURANCE",
     "Answer",
     "AsyncClient",
     "BirthDate",
@@ -79,6 +98,9 @@ __all__ = [
     "QuotaViolation",
     "RateLimit",
     "Refused",
+    "RegistryArguments",
+    "RegistryCall",
+    "RegistryResult",
     "RetryPolicy",
     "Unauthenticated",
     "Unavailable",

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from dancu.client.connection import Connection, connection
+from dancu.client.connection import Connection, Token, connection
 from dancu.client.refusals import Refused
 from dancu.client.retries import RetryBudget, RetryPolicy
 
@@ -31,6 +31,7 @@ class ClientBase:
         *,
         target: str | None = None,
         key: str | None = None,
+        token: Token | None = None,
         tls: bool | None = None,
         tls_ca: Path | str | None = None,
         tls_cert: Path | str | None = None,
@@ -45,6 +46,8 @@ class ClientBase:
         Args:
             target: gRPC target, else `DANCU_TARGET`, else `127.0.0.1:50051`.
             key: the account's key, else `DANCU_API_KEY`. Without one the gateway answers KEY_MISSING.
+            token: an OAuth 2.0 access token instead of a key, else `DANCU_TOKEN`; or a function that gives one, called
+                for each call and each attempt, from whichever thread calls.
             tls: True or False decides; None, the default, follows `DANCU_TLS` and the target.
             tls_ca: PEM file of the authorities to trust, else `DANCU_TLS_CA`.
             tls_cert: PEM file of the client's certificate, else `DANCU_TLS_CERT`.
@@ -65,6 +68,7 @@ class ClientBase:
         self._connection = connection(
             target=target,
             key=key,
+            token=token,
             tls=tls,
             tls_ca=tls_ca,
             tls_cert=tls_cert,

@@ -55,6 +55,7 @@ from dancu.client.citizen_calls import (
     verify_request,
 )
 from dancu.client.refusals import refusal
+from dancu.client.registry_calls import Record, RegistryArguments, RegistryCall, RegistryResult, registry_request
 from dancu.receipt.v1.receipt_service_pb2 import (
     GetCheckpointRequest,
     GetCheckpointResponse,
@@ -109,6 +110,19 @@ class Client(ClientBase):
         return BulkResult.of(
             self.call(BULK_LOOKUP_CITIZENS, request, BulkLookupCitizensResponse, timeout_seconds=timeout_seconds)
         )
+
+    def lookup_registry(
+        self,
+        registry: RegistryCall[Record],
+        *,
+        timeout_seconds: float | None = None,
+        **asked: Unpack[RegistryArguments],
+    ) -> RegistryResult[Record]:
+        """Look up what a registry holds; `RegistryArguments` says what may be asked. Raises `Refused`."""
+        answer = self.call(
+            registry.method, registry_request(registry, asked), registry.response, timeout_seconds=timeout_seconds
+        )
+        return registry.result(answer)
 
     def list_audit_records(
         self, *, timeout_seconds: float | None = None, **asked: Unpack[RecordFilter]

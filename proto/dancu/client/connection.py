@@ -3,11 +3,12 @@
     DANCU_TARGET      gRPC target such as `gateway.example.vn:443` or `unix:/run/dancu.sock`;
                       default `127.0.0.1:50051`
     DANCU_API_KEY     the account's key, `dck_<key id>_<secret>`
+    DANCU_TOKEN       an OAuth 2.0 access token instead of a key
     DANCU_TLS         `on` or `off`. Unset: off for this machine (loopback, unix socket), on for any other,
                       so that no key crosses a network in clear by oversight
     DANCU_TLS_CA      PEM file of the authorities to trust instead of the usual ones; implies TLS
-    DANCU_TLS_CERT    PEM files of the client's certificate and of its key, for mutual TLS; they imply TLS
-    DANCU_TLS_KEY
+    DANCU_TLS_CERT    PEM files of the client's certificate and of its key, for mutual TLS; they imply TLS, and
+    DANCU_TLS_KEY     need neither key nor token beside them
 
 Refuses to know what is asked through the connection.
 """
@@ -16,17 +17,25 @@ from __future__ import annotations
 
 import ipaddress
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import grpc
 
 DEFAULT_TARGET = "127.0.0.1:50051"
 
-VARIABLES = frozenset({"DANCU_TARGET", "DANCU_API_KEY", "DANCU_TLS", "DANCU_TLS_CA", "DANCU_TLS_CERT", "DANCU_TLS_KEY"})
+VARIABLES = frozenset(
+    f"DANCU_{name}" for name in ("TARGET", "API_KEY", "TOKEN", "TLS", "TLS_CA", "TLS_CERT", "TLS_KEY")
+)
 """Every variable of the environment that this library reads."""
 
+Token: TypeAlias = str | Callable[[], str]
+"""An access token, or a function that gives one that is still valid: tokens end sooner than clients do."""
+
+_SECRETS = frozenset({"DANCU_API_KEY", "DANCU_TOKEN"})
+_PRINTABLE = frozenset(string.ascii_letters + string.digits + string.punctuation)
 _MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 _SWITCH = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 
@@ -50,11 +59,18 @@ class Connection:
 
     target: str
     key: str = field(default="", repr=False)
+    token: Token = field(default="", repr=False)
     tls: Tls | None = None
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What every call carries."""
-        return (("authorization", f"Bearer {self.key}"),) if self.key else ()
+        """What a call carries; a token that is a function is asked for anew."""
+        secret = self.key or (self.token if isinstance(self.token, str) else self.token())
+        return (("authorization", f"Bearer {secret}"),) if secret else ()
+
+    @property
+    def shows_something(self) -> bool:
+        """Whether there is a key, a token or a certificate to be known by."""
+        return bool(self.key or self.token or (self.tls is not None and self.tls.cert is not None))
 
     def credentials(self) -> grpc.ChannelCredentials | None:
         """What a channel is opened with, or None for plaintext. Raises `ConfigurationError` for unreadable files."""
@@ -88,6 +104,7 @@ def connection(
     *,
     target: str | None,
     key: str | None,
+    token: Token | None = None,
     tls: bool | None,
     tls_ca: Path | str | None,
     tls_cert: Path | str | None,
@@ -96,16 +113,24 @@ def connection(
 ) -> Connection:
     """The connection that arguments and environment name together; an argument that is not None wins.
 
-    Raises `ConfigurationError` with the first mistake.
+    Key and token exclude each other; an argument for one sets the other's variable aside. Raises `ConfigurationError`
+    with the first mistake.
     """
+    if key is not None or token is not None:
+        environment = {name: value for name, value in environment.items() if name not in _SECRETS}
 
     def chosen(argument: Path | str | None, variable: str) -> str:
         return str(argument) if argument is not None else environment.get(variable, "").strip()
 
     where = chosen(target, "DANCU_TARGET") or DEFAULT_TARGET
     secret = chosen(key, "DANCU_API_KEY").strip()
-    if not set(secret) <= set(string.ascii_letters + string.digits + string.punctuation):
+    if not set(secret) <= _PRINTABLE:
         raise ConfigurationError("DANCU_API_KEY: a key holds printable ASCII characters only")
+    bearer = token if callable(token) else chosen(token, "DANCU_TOKEN").strip()
+    if isinstance(bearer, str) and not set(bearer) <= _PRINTABLE:
+        raise ConfigurationError("DANCU_TOKEN: a token holds printable ASCII characters only")
+    if secret and bearer:
+        raise ConfigurationError("DANCU_API_KEY and DANCU_TOKEN exclude each other; one is enough")
     ca, cert, cert_key = (
         Path(text) if text else None
         for text in (
@@ -121,7 +146,8 @@ def connection(
     if switch is False and named:
         raise ConfigurationError("DANCU_TLS is off, but files for TLS are named")
     wanted = switch if switch is not None else named or not is_this_machine(where)
-    return Connection(target=where, key=secret, tls=Tls(ca=ca, cert=cert, key=cert_key) if wanted else None)
+    tls_files = Tls(ca=ca, cert=cert, key=cert_key) if wanted else None
+    return Connection(target=where, key=secret, token=bearer, tls=tls_files)
 
 
 def is_this_machine(target: str) -> bool:

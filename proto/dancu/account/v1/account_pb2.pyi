@@ -73,6 +73,42 @@ ORGANISATION_KIND_OTHER: OrganisationKind.ValueType  # 3
 """Any other."""
 Global___OrganisationKind: _TypeAlias = OrganisationKind  # noqa: Y015
 
+class _BindingKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BindingKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BINDING_KIND_UNSPECIFIED: _BindingKind.ValueType  # 0
+    """Not used."""
+    BINDING_KIND_FINGERPRINT: _BindingKind.ValueType  # 1
+    """SHA-256 of one certificate."""
+    BINDING_KIND_URI: _BindingKind.ValueType  # 2
+    """A URI among a certificate's subject alternative names."""
+    BINDING_KIND_DNS: _BindingKind.ValueType  # 3
+    """A DNS name among a certificate's subject alternative names."""
+    BINDING_KIND_SUBJECT: _BindingKind.ValueType  # 4
+    """The "sub" of an access token."""
+    BINDING_KIND_CLIENT: _BindingKind.ValueType  # 5
+    """The "client_id" (or "azp") of an access token."""
+
+class BindingKind(_BindingKind, metaclass=_BindingKindEnumTypeWrapper):
+    """What of a certificate or an access token an account is bound to."""
+
+BINDING_KIND_UNSPECIFIED: BindingKind.ValueType  # 0
+"""Not used."""
+BINDING_KIND_FINGERPRINT: BindingKind.ValueType  # 1
+"""SHA-256 of one certificate."""
+BINDING_KIND_URI: BindingKind.ValueType  # 2
+"""A URI among a certificate's subject alternative names."""
+BINDING_KIND_DNS: BindingKind.ValueType  # 3
+"""A DNS name among a certificate's subject alternative names."""
+BINDING_KIND_SUBJECT: BindingKind.ValueType  # 4
+"""The "sub" of an access token."""
+BINDING_KIND_CLIENT: BindingKind.ValueType  # 5
+"""The "client_id" (or "azp") of an access token."""
+Global___BindingKind: _TypeAlias = BindingKind  # noqa: Y015
+
 class _AccountRequestState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -103,8 +139,8 @@ Global___AccountRequestState: _TypeAlias = AccountRequestState  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):
-    """Limits of one node of the tree organisation, account, officer. What is absent is not limited there; every node
-    above limits as well.
+    """Limits of one node of the tree organisation, account, officer. What is absent is not limited there, but for the
+    misses of an account; every node above limits as well.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -114,6 +150,7 @@ class Limits(_message.Message):
     DAILY_FIELD_NUMBER: _builtins.int
     IN_FLIGHT_FIELD_NUMBER: _builtins.int
     MISSES_PER_HOUR_FIELD_NUMBER: _builtins.int
+    MISSES_UNLIMITED_FIELD_NUMBER: _builtins.int
     rate: _builtins.int
     """Citizens per second on average, at least 1."""
     burst: _builtins.int
@@ -123,7 +160,11 @@ class Limits(_message.Message):
     in_flight: _builtins.int
     """Calls under way at the same moment, at least 1."""
     misses_per_hour: _builtins.int
-    """Citizens an hour that are not found or do not match, at least 1; beyond that ENUMERATION_SUSPECTED."""
+    """Citizens an hour that are not found or do not match, at least 1; beyond that ENUMERATION_SUSPECTED. Absent at an
+    account means the gateway's own budget (its setting admission.default_misses_per_hour); elsewhere it means none.
+    """
+    misses_unlimited: _builtins.bool
+    """States that there shall be no budget of misses at this node. Excludes `misses_per_hour`."""
     def __init__(
         self,
         *,
@@ -132,10 +173,11 @@ class Limits(_message.Message):
         daily: _builtins.int | None = ...,
         in_flight: _builtins.int | None = ...,
         misses_per_hour: _builtins.int | None = ...,
+        misses_unlimited: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_burst", b"_burst", "_daily", b"_daily", "_in_flight", b"_in_flight", "_misses_per_hour", b"_misses_per_hour", "_rate", b"_rate", "burst", b"burst", "daily", b"daily", "in_flight", b"in_flight", "misses_per_hour", b"misses_per_hour", "rate", b"rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_burst", b"_burst", "_daily", b"_daily", "_in_flight", b"_in_flight", "_misses_per_hour", b"_misses_per_hour", "_rate", b"_rate", "burst", b"burst", "daily", b"daily", "in_flight", b"in_flight", "misses_per_hour", b"misses_per_hour", "rate", b"rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_burst", b"_burst", "_daily", b"_daily", "_in_flight", b"_in_flight", "_misses_per_hour", b"_misses_per_hour", "_rate", b"_rate", "burst", b"burst", "daily", b"daily", "in_flight", b"in_flight", "misses_per_hour", b"misses_per_hour", "misses_unlimited", b"misses_unlimited", "rate", b"rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__burst: _TypeAlias = _typing.Literal["burst"]  # noqa: Y015
     _WhichOneofArgType__burst: _TypeAlias = _typing.Literal["_burst", b"_burst"]  # noqa: Y015
@@ -194,7 +236,9 @@ class Policy(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Paths of dancu.citizen.v1.Citizen, such as "full_name", "!permanent_residence.detail". At most 256 rules."""
+        """Paths of dancu.citizen.v1.Citizen, such as "full_name", "!permanent_residence.detail"; those of a registry's record
+        begin with its name, such as "social_insurance", "!social_insurance.benefits". At most 256 rules.
+        """
 
     @_builtins.property
     def procedures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -436,6 +480,64 @@ class Key(_message.Message):
 Global___Key: _TypeAlias = Key  # noqa: Y015
 
 @_typing.final
+class Binding(_message.Message):
+    """A way in that somebody else vouches for: the authority of a certificate, or the issuer of an access token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    NOT_AFTER_FIELD_NUMBER: _builtins.int
+    LAST_USED_AT_FIELD_NUMBER: _builtins.int
+    kind: Global___BindingKind.ValueType
+    """What is bound. Required."""
+    value: _builtins.str
+    """A fingerprint as 64 hexadecimal digits in lower case; a URI; a DNS name in lower case; a subject or client of 1 to 400
+    printable ASCII characters. Never a citizen's number. Required.
+    """
+    account: _builtins.str
+    """Name of the account it opens. Required."""
+    label: _builtins.str
+    """A label, such as the machine; at most 200 characters."""
+    status: Global___Status.ValueType
+    """Whether it opens the account; a removed one is suspended. Changed by adding and removing only."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was bound. Output only."""
+
+    @_builtins.property
+    def not_after(self) -> _timestamp_pb2.Timestamp:
+        """When it ends; absent means never."""
+
+    @_builtins.property
+    def last_used_at(self) -> _timestamp_pb2.Timestamp:
+        """When a call last used it, up to a minute late; absent if none did. Output only."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___BindingKind.ValueType = ...,
+        value: _builtins.str = ...,
+        account: _builtins.str = ...,
+        label: _builtins.str = ...,
+        status: Global___Status.ValueType = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        not_after: _timestamp_pb2.Timestamp | None = ...,
+        last_used_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "last_used_at", b"last_used_at", "not_after", b"not_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "created_at", b"created_at", "kind", b"kind", "label", b"label", "last_used_at", b"last_used_at", "not_after", b"not_after", "status", b"status", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Binding: _TypeAlias = Binding  # noqa: Y015
+
+@_typing.final
 class AccountRequest(_message.Message):
     """An organisation's request for a further account."""
 
@@ -507,13 +609,14 @@ Global___AccountRequest: _TypeAlias = AccountRequest  # noqa: Y015
 
 @_typing.final
 class AccountTree(_message.Message):
-    """All organisations, accounts and officers. Holds no secret."""
+    """All organisations, accounts, officers and bindings. Holds no secret."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORGANISATIONS_FIELD_NUMBER: _builtins.int
     ACCOUNTS_FIELD_NUMBER: _builtins.int
     OFFICERS_FIELD_NUMBER: _builtins.int
+    BINDINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def organisations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Organisation]:
         """The organisations, by code."""
@@ -526,16 +629,21 @@ class AccountTree(_message.Message):
     def officers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Officer]:
         """The officers, by account and identifier."""
 
+    @_builtins.property
+    def bindings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Binding]:
+        """The bindings of certificates and access tokens, by kind and value."""
+
     def __init__(
         self,
         *,
         organisations: _abc.Iterable[Global___Organisation] | None = ...,
         accounts: _abc.Iterable[Global___Account] | None = ...,
         officers: _abc.Iterable[Global___Officer] | None = ...,
+        bindings: _abc.Iterable[Global___Binding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "officers", b"officers", "organisations", b"organisations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "bindings", b"bindings", "officers", b"officers", "organisations", b"organisations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

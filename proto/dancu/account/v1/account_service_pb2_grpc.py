@@ -149,6 +149,21 @@ class AccountServiceStub:
                 request_serializer=dancu_dot_account_dot_v1_dot_account__service__pb2.ListKeysRequest.SerializeToString,
                 response_deserializer=dancu_dot_account_dot_v1_dot_account__service__pb2.ListKeysResponse.FromString,
                 _registered_method=True)
+        self.AddBinding = channel.unary_unary(
+                '/dancu.account.v1.AccountService/AddBinding',
+                request_serializer=dancu_dot_account_dot_v1_dot_account__service__pb2.AddBindingRequest.SerializeToString,
+                response_deserializer=dancu_dot_account_dot_v1_dot_account__service__pb2.AddBindingResponse.FromString,
+                _registered_method=True)
+        self.RemoveBinding = channel.unary_unary(
+                '/dancu.account.v1.AccountService/RemoveBinding',
+                request_serializer=dancu_dot_account_dot_v1_dot_account__service__pb2.RemoveBindingRequest.SerializeToString,
+                response_deserializer=dancu_dot_account_dot_v1_dot_account__service__pb2.RemoveBindingResponse.FromString,
+                _registered_method=True)
+        self.ListBindings = channel.unary_unary(
+                '/dancu.account.v1.AccountService/ListBindings',
+                request_serializer=dancu_dot_account_dot_v1_dot_account__service__pb2.ListBindingsRequest.SerializeToString,
+                response_deserializer=dancu_dot_account_dot_v1_dot_account__service__pb2.ListBindingsResponse.FromString,
+                _registered_method=True)
         self.ListRequests = channel.unary_unary(
                 '/dancu.account.v1.AccountService/ListRequests',
                 request_serializer=dancu_dot_account_dot_v1_dot_account__service__pb2.ListRequestsRequest.SerializeToString,
@@ -343,6 +358,28 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddBinding(self, request, context):
+        """Binds a certificate, a name in certificates, or the subject of access tokens to an account. ALREADY_EXISTS with
+        RESOURCE_EXISTS while it is bound, to this account or to another; NOT_FOUND with RESOURCE_NOT_FOUND for the account.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveBinding(self, request, context):
+        """Ends a binding at once: within 2 seconds on every worker, on open connections too. NOT_FOUND with RESOURCE_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBindings(self, request, context):
+        """Lists bindings that are in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRequests(self, request, context):
         """Lists requests for accounts, the oldest first.
         """
@@ -499,6 +536,21 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.ListKeys,
                     request_deserializer=dancu_dot_account_dot_v1_dot_account__service__pb2.ListKeysRequest.FromString,
                     response_serializer=dancu_dot_account_dot_v1_dot_account__service__pb2.ListKeysResponse.SerializeToString,
+            ),
+            'AddBinding': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddBinding,
+                    request_deserializer=dancu_dot_account_dot_v1_dot_account__service__pb2.AddBindingRequest.FromString,
+                    response_serializer=dancu_dot_account_dot_v1_dot_account__service__pb2.AddBindingResponse.SerializeToString,
+            ),
+            'RemoveBinding': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveBinding,
+                    request_deserializer=dancu_dot_account_dot_v1_dot_account__service__pb2.RemoveBindingRequest.FromString,
+                    response_serializer=dancu_dot_account_dot_v1_dot_account__service__pb2.RemoveBindingResponse.SerializeToString,
+            ),
+            'ListBindings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBindings,
+                    request_deserializer=dancu_dot_account_dot_v1_dot_account__service__pb2.ListBindingsRequest.FromString,
+                    response_serializer=dancu_dot_account_dot_v1_dot_account__service__pb2.ListBindingsResponse.SerializeToString,
             ),
             'ListRequests': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRequests,
@@ -1130,6 +1182,87 @@ class AccountService:
             '/dancu.account.v1.AccountService/ListKeys',
             dancu_dot_account_dot_v1_dot_account__service__pb2.ListKeysRequest.SerializeToString,
             dancu_dot_account_dot_v1_dot_account__service__pb2.ListKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddBinding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dancu.account.v1.AccountService/AddBinding',
+            dancu_dot_account_dot_v1_dot_account__service__pb2.AddBindingRequest.SerializeToString,
+            dancu_dot_account_dot_v1_dot_account__service__pb2.AddBindingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveBinding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dancu.account.v1.AccountService/RemoveBinding',
+            dancu_dot_account_dot_v1_dot_account__service__pb2.RemoveBindingRequest.SerializeToString,
+            dancu_dot_account_dot_v1_dot_account__service__pb2.RemoveBindingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBindings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dancu.account.v1.AccountService/ListBindings',
+            dancu_dot_account_dot_v1_dot_account__service__pb2.ListBindingsRequest.SerializeToString,
+            dancu_dot_account_dot_v1_dot_account__service__pb2.ListBindingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,7 @@ class AuditRecord(_message.Message):
     TRACE_ID_FIELD_NUMBER: _builtins.int
     CONTINUATION_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
+    INTENT_FIELD_NUMBER: _builtins.int
     MISMATCHED_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
@@ -100,6 +101,11 @@ class AuditRecord(_message.Message):
     """Whether this is a further citizen of a call that another record opened: a call is counted by the record without it."""
     target: _builtins.str
     """What an administrative call concerned, for example "account 01/mot-cua". Never a citizen."""
+    intent: _builtins.bool
+    """Whether it says what an administrative call is about to change: on disk before the change, and followed by the
+    record of what became of it. Where none follows, the process died in between, and what holds is what the accounts
+    say. Always a `continuation`: the call is counted by what became of it.
+    """
     items: _builtins.int
     """How many items of a bulk call this record stands for, where they are recorded together: the invalid ones, or all of
     a call that was refused before it was admitted. 0 and 1 both mean one.
@@ -143,12 +149,13 @@ class AuditRecord(_message.Message):
         trace_id: _builtins.bytes = ...,
         continuation: _builtins.bool = ...,
         target: _builtins.str = ...,
+        intent: _builtins.bool = ...,
         mismatched: _abc.Iterable[_builtins.str] | None = ...,
         items: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "continuation", b"continuation", "count", b"count", "credential_id", b"credential_id", "data_age_millis", b"data_age_millis", "dossier", b"dossier", "fields", b"fields", "index", b"index", "items", b"items", "latency_micros", b"latency_micros", "legal_basis", b"legal_basis", "method", b"method", "mismatched", b"mismatched", "officer", b"officer", "organisation", b"organisation", "outcome", b"outcome", "peer", b"peer", "policy_version", b"policy_version", "procedure", b"procedure", "request_id", b"request_id", "source", b"source", "subject_key_version", b"subject_key_version", "subject_token", b"subject_token", "target", b"target", "time", b"time", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "continuation", b"continuation", "count", b"count", "credential_id", b"credential_id", "data_age_millis", b"data_age_millis", "dossier", b"dossier", "fields", b"fields", "index", b"index", "intent", b"intent", "items", b"items", "latency_micros", b"latency_micros", "legal_basis", b"legal_basis", "method", b"method", "mismatched", b"mismatched", "officer", b"officer", "organisation", b"organisation", "outcome", b"outcome", "peer", b"peer", "policy_version", b"policy_version", "procedure", b"procedure", "request_id", b"request_id", "source", b"source", "subject_key_version", b"subject_key_version", "subject_token", b"subject_token", "target", b"target", "time", b"time", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

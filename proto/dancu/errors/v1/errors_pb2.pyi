@@ -25,7 +25,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Not a refusal. In an audit record: the call was answered."""
     ERROR_REASON_KEY_MISSING: _ErrorReason.ValueType  # 1
-    """UNAUTHENTICATED: the call carries no key, or the header is not of the form "Bearer dck_<id>_<secret>"."""
+    """UNAUTHENTICATED: the call carries no usable credential: no certificate, and no header of the form
+    "Bearer dck_<id>_<secret>" or, where tokens are accepted, "Bearer <token>".
+    """
     ERROR_REASON_KEY_UNKNOWN: _ErrorReason.ValueType  # 2
     """UNAUTHENTICATED: the key is not known. The same for an unknown identifier and a wrong secret."""
     ERROR_REASON_KEY_EXPIRED: _ErrorReason.ValueType  # 3
@@ -75,7 +77,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 25
     """INTERNAL: a defect of the gateway. The request identifier leads its operators to the cause."""
     ERROR_REASON_CERTIFICATE_MISMATCH: _ErrorReason.ValueType  # 26
-    """UNAUTHENTICATED: the certificate presented is not the one of the account."""
+    """UNAUTHENTICATED: the certificate belongs to another account than the key or token sent with it, or its names to several."""
     ERROR_REASON_RECEIPT_NOT_FOUND: _ErrorReason.ValueType  # 27
     """NOT_FOUND: there is no such record, or it is another account's."""
     ERROR_REASON_CHECKPOINT_PENDING: _ErrorReason.ValueType  # 28
@@ -90,6 +92,28 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the change does not fit the present state; ErrorInfo metadata says what stands in its way."""
     ERROR_REASON_ACCOUNTS_UNAVAILABLE: _ErrorReason.ValueType  # 33
     """UNAVAILABLE: accounts can be neither read nor changed now. Lookups go on."""
+    ERROR_REASON_REGISTRY_UNAVAILABLE: _ErrorReason.ValueType  # 40
+    """UNAVAILABLE: a registry does not answer; ErrorInfo metadata `registry` names it. The others go on."""
+    ERROR_REASON_REGISTRY_RECORD_NOT_FOUND: _ErrorReason.ValueType  # 41
+    """NOT_FOUND: the registry holds nothing under this number; ErrorInfo metadata `registry` names it."""
+    ERROR_REASON_CERTIFICATE_UNKNOWN: _ErrorReason.ValueType  # 50
+    """UNAUTHENTICATED: the certificate is bound to no account."""
+    ERROR_REASON_CERTIFICATE_EXPIRED: _ErrorReason.ValueType  # 51
+    """UNAUTHENTICATED: the certificate, or its binding to the account, is not valid any more."""
+    ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 52
+    """UNAUTHENTICATED: the access token is malformed, not signed by the trusted issuer, or not meant for this gateway. Once the
+    signature holds, ErrorInfo metadata names the claim at fault.
+    """
+    ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 53
+    """UNAUTHENTICATED: the access token, or the binding of its subject, was valid once and is not any more."""
+    ERROR_REASON_TOKEN_UNKNOWN: _ErrorReason.ValueType  # 54
+    """UNAUTHENTICATED: the access token is valid, and neither its subject nor its client is bound to an account."""
+    ERROR_REASON_TOKEN_KEYS_UNAVAILABLE: _ErrorReason.ValueType  # 55
+    """UNAVAILABLE: the issuer's keys cannot be had, so no new token can be checked. Keys and certificates go on."""
+    ERROR_REASON_TOO_MANY_FAILED_LOGINS: _ErrorReason.ValueType  # 56
+    """RESOURCE_EXHAUSTED: too many failed logins from this address; nothing was checked. google.rpc.RetryInfo says when to come
+    back. A caller whose credentials are right is not counted.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason of a refusal. It travels as google.rpc.ErrorInfo.reason without the prefix ERROR_REASON_
@@ -99,7 +123,9 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Not a refusal. In an audit record: the call was answered."""
 ERROR_REASON_KEY_MISSING: ErrorReason.ValueType  # 1
-"""UNAUTHENTICATED: the call carries no key, or the header is not of the form "Bearer dck_<id>_<secret>"."""
+"""UNAUTHENTICATED: the call carries no usable credential: no certificate, and no header of the form
+"Bearer dck_<id>_<secret>" or, where tokens are accepted, "Bearer <token>".
+"""
 ERROR_REASON_KEY_UNKNOWN: ErrorReason.ValueType  # 2
 """UNAUTHENTICATED: the key is not known. The same for an unknown identifier and a wrong secret."""
 ERROR_REASON_KEY_EXPIRED: ErrorReason.ValueType  # 3
@@ -149,7 +175,7 @@ ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 24
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 25
 """INTERNAL: a defect of the gateway. The request identifier leads its operators to the cause."""
 ERROR_REASON_CERTIFICATE_MISMATCH: ErrorReason.ValueType  # 26
-"""UNAUTHENTICATED: the certificate presented is not the one of the account."""
+"""UNAUTHENTICATED: the certificate belongs to another account than the key or token sent with it, or its names to several."""
 ERROR_REASON_RECEIPT_NOT_FOUND: ErrorReason.ValueType  # 27
 """NOT_FOUND: there is no such record, or it is another account's."""
 ERROR_REASON_CHECKPOINT_PENDING: ErrorReason.ValueType  # 28
@@ -164,4 +190,26 @@ ERROR_REASON_STATE_CONFLICT: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION: the change does not fit the present state; ErrorInfo metadata says what stands in its way."""
 ERROR_REASON_ACCOUNTS_UNAVAILABLE: ErrorReason.ValueType  # 33
 """UNAVAILABLE: accounts can be neither read nor changed now. Lookups go on."""
+ERROR_REASON_REGISTRY_UNAVAILABLE: ErrorReason.ValueType  # 40
+"""UNAVAILABLE: a registry does not answer; ErrorInfo metadata `registry` names it. The others go on."""
+ERROR_REASON_REGISTRY_RECORD_NOT_FOUND: ErrorReason.ValueType  # 41
+"""NOT_FOUND: the registry holds nothing under this number; ErrorInfo metadata `registry` names it."""
+ERROR_REASON_CERTIFICATE_UNKNOWN: ErrorReason.ValueType  # 50
+"""UNAUTHENTICATED: the certificate is bound to no account."""
+ERROR_REASON_CERTIFICATE_EXPIRED: ErrorReason.ValueType  # 51
+"""UNAUTHENTICATED: the certificate, or its binding to the account, is not valid any more."""
+ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 52
+"""UNAUTHENTICATED: the access token is malformed, not signed by the trusted issuer, or not meant for this gateway. Once the
+signature holds, ErrorInfo metadata names the claim at fault.
+"""
+ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 53
+"""UNAUTHENTICATED: the access token, or the binding of its subject, was valid once and is not any more."""
+ERROR_REASON_TOKEN_UNKNOWN: ErrorReason.ValueType  # 54
+"""UNAUTHENTICATED: the access token is valid, and neither its subject nor its client is bound to an account."""
+ERROR_REASON_TOKEN_KEYS_UNAVAILABLE: ErrorReason.ValueType  # 55
+"""UNAVAILABLE: the issuer's keys cannot be had, so no new token can be checked. Keys and certificates go on."""
+ERROR_REASON_TOO_MANY_FAILED_LOGINS: ErrorReason.ValueType  # 56
+"""RESOURCE_EXHAUSTED: too many failed logins from this address; nothing was checked. google.rpc.RetryInfo says when to come
+back. A caller whose credentials are right is not counted.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
