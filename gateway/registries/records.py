@@ -58,12 +58,13 @@ class RegistryRecords:
         copy = None
         if staleness > timedelta(0) or stale_if_error is not None:
             copy = await self._cache.get(self._kind.name, subject)
-            if copy is not None and is_fresh(copy, now=now, staleness=staleness):
+            if copy is not None and is_fresh(copy, now=now, staleness_seconds=staleness.total_seconds()):
                 return FoundRecord(copy, common_pb2.Provenance.SOURCE_CACHE)
         try:
             record = await self._ask(subject, shared=staleness > timedelta(0), deadline=deadline)
         except RegistryUnavailableError:
-            if copy is not None and stale_if_error is not None and is_fresh(copy, now=now, staleness=stale_if_error):
+            limit = 0.0 if stale_if_error is None else stale_if_error.total_seconds()
+            if copy is not None and is_fresh(copy, now=now, staleness_seconds=limit):
                 return FoundRecord(copy, common_pb2.Provenance.SOURCE_STALE_CACHE)
             raise
         return FoundRecord(record, common_pb2.Provenance.SOURCE_NATIONAL_DB)

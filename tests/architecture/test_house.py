@@ -46,6 +46,7 @@ POLICY = [
     "gateway/calls/identify.py",
     "gateway/calls/validation.py",
     "gateway/citizens/answers.py",
+    "gateway/citizens/changes.py",
     "gateway/citizens/fields.py",
     "gateway/citizens/freshness.py",
     "gateway/citizens/household_rights.py",

@@ -10,6 +10,7 @@ from dancu.cli import (
     account_group,
     audit_group,
     bulk,
+    cache,
     configuration,
     household,
     lookup,
@@ -70,3 +71,4 @@ app.command("mock", short_help="Run the mock national database alone.")(processe
 app.add_typer(audit_group.group, name="audit", short_help="Read, prove and verify the evidence.")
 app.command("report", short_help="Print the national report.")(report.report)
 app.add_typer(account_group.group, name="account", short_help="Manage who may ask what.")
+app.add_typer(cache.group, name="cache", short_help="Look after the copies of citizens.")
