@@ -115,7 +115,13 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
             claims=RedisFetchClaims(lane, tokens=cache_tokens(settings)),
         )
         stack.push_async_callback(records.close)
-        methods = public_methods(records=records, clock=core.clock, allow_test_numbers=settings.numbers.allow_test)
+        methods = public_methods(
+            records=records,
+            households=national_db.households(),
+            clock=core.clock,
+            timeout_seconds=settings.national_db.timeout_seconds,
+            allow_test_numbers=settings.numbers.allow_test,
+        )
         methods |= open_registries(stack, settings, people=records, clock=core.clock, observer=observer)
         methods |= _other_public_methods(core, settings)
         gate = open_gate(stack, settings, lane=lane, engine=core.engine, clock=core.clock, observer=observer)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from gateway.accounts.model import ApiKey, Binding, LimitNode
 from gateway.audit.receipt import Receipt
 from gateway.errors import Reason
-from gateway.model import CitizenNumber, CitizenRecord
+from gateway.model import CitizenNumber, CitizenRecord, HouseholdRecord
 from gateway.upstream.failures import UpstreamUnavailableError
 from gateway.upstream.patience import Patience
 
@@ -64,6 +64,17 @@ class NationalDatabase(Protocol):
 
         Raises `AmbiguousNumberError` and `NationalDatabaseUnavailableError`. MUST NOT return a record whose number is
         not the one asked for, and MUST NOT send a question for which nobody has `patience` any more.
+        """
+
+
+class Households(Protocol):
+    """The households of the national population database."""
+
+    async def household_of(self, number: CitizenNumber, patience: Patience) -> HouseholdRecord:
+        """The household of the holder of a personal number, as of this call or later.
+
+        Raises `NationalDatabaseUnavailableError`, at the latest when nobody has `patience` any more. MUST NOT return a
+        household that the holder is not a member of.
         """
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from dancu.common.v1 import common_pb2
 from gateway.citizens.freshness import is_fresh
@@ -22,8 +23,7 @@ PATIENCE_SECONDS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.1)
 _EVERY_WORKER_ASKS = EveryWorkerAsks()
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A record and where it came from."""
 
     record: CitizenRecord
@@ -61,6 +61,10 @@ class Records:
         self._shared: dict[CitizenNumber, _Flight] = {}
         self._under_way: dict[asyncio.Task[None], _Flight] = {}
 
+    def at_hand(self, number: CitizenNumber, *, staleness: timedelta) -> Found | None:
+        """The record behind a number where a copy that is young enough can be had without waiting."""
+        return self._near(number, now=self._clock.now(), allowed=self._allowed(staleness))
+
     async def find(
         self, number: CitizenNumber, *, staleness: timedelta, stale_if_error: timedelta | None, deadline: float | None
     ) -> Found:
@@ -70,12 +74,11 @@ class Records:
         permitted copy can answer. `deadline` is monotonic.
         """
         now = self._clock.now()
-        allowed = min(staleness.total_seconds(), self._cache.vouched_seconds)
+        allowed = self._allowed(staleness)
+        near = self._near(number, now=now, allowed=allowed)
+        if near is not None:
+            return near
         copy = None
-        if allowed > 0:
-            copy = self._cache.near(number, now=now, not_before=now - allowed)
-            if copy is not None and is_fresh(copy, now=now, staleness_seconds=allowed):
-                return Found(copy, common_pb2.Provenance.SOURCE_CACHE)
         if allowed > 0 or stale_if_error is not None:
             copy = await self._cache.get(number, not_before=now - allowed)
             if copy is not None and is_fresh(copy, now=now, staleness_seconds=allowed):
@@ -98,6 +101,17 @@ class Records:
             if not flight.answer.done():
                 task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def _allowed(self, staleness: timedelta) -> float:
+        return min(staleness.total_seconds(), self._cache.vouched_seconds)
+
+    def _near(self, number: CitizenNumber, *, now: float, allowed: float) -> Found | None:
+        if allowed <= 0:
+            return None
+        copy = self._cache.near(number, now=now, not_before=now - allowed)
+        if copy is None or not is_fresh(copy, now=now, staleness_seconds=allowed):
+            return None
+        return Found(copy, common_pb2.Provenance.SOURCE_CACHE)
 
     async def _ask(
         self, number: CitizenNumber, *, not_before: float, shared: bool, is_hot: bool, until: float

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from google.protobuf.message import Message
@@ -24,8 +24,9 @@ from gateway.calls.validation import (
     staleness,
 )
 from gateway.citizens.freshness import allowed_staleness
-from gateway.citizens.lookup_citizen import VIETNAM, check_claims, require_identity_claims
+from gateway.citizens.matching import compared_fields
 from gateway.citizens.numbers import check_personal_number, personal
+from gateway.citizens.requests import check_claims, day_of, require_identity_claims
 from gateway.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -69,10 +70,10 @@ class LookupRegistry:
     def parse(self, request: bytes) -> Question:
         """The question behind the bytes. Raises `InvalidRequestError` with every violation."""
         message: Any = decode(request, self._kind.request)
-        today = datetime.fromtimestamp(self._clock.now(), VIETNAM).date()
+        today = day_of(self._clock.now())
         violations = [
             *self._check_number(message, today),
-            *check_claims(message.claims, this_year=today.year),
+            *check_claims(message.claims, today=today),
             *check_mask(message.read_mask, self._kind.record),
             *check_purpose(message.purpose, present=message.HasField("purpose")),
             *check_staleness(message.max_staleness, present=message.HasField("max_staleness")),
@@ -93,6 +94,7 @@ class LookupRegistry:
             qualified(self._kind, asked),
             message.purpose,
             message.request_id,
+            tells=compared_fields(message.claims),
         )
 
     async def handle(self, question: Question, inquiry: Inquiry) -> Answer:
@@ -115,6 +117,7 @@ class LookupRegistry:
                 staleness=allowed,
                 stale_if_error=policy.stale_if_error,
                 deadline=inquiry.call.deadline,
+                today=day_of(self._clock.now()),
             )
         try:
             found = await self._records.find(

@@ -112,7 +112,13 @@ class FakeGateway:
         )
         ids = itertools.count(1)
         self.registries = FakeRegistries(self.clock)
-        self.methods = public_methods(records=records, clock=self.clock, allow_test_numbers=True)
+        self.methods = public_methods(
+            records=records,
+            households=self.national_db,
+            clock=self.clock,
+            timeout_seconds=3,
+            allow_test_numbers=True,
+        )
         self.methods |= registry_methods(
             self.registries.records(kinds), people=records, clock=self.clock, allow_test_numbers=True
         )
