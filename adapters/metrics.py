@@ -144,6 +144,12 @@ class PrometheusObserver:
             multiprocess_mode="livemax",
             registry=own,
         )
+        self._feed_lag = Gauge(
+            "dancu_change_feed_lag_seconds",
+            "For how long changes of the national database may have waited that no cache was told of.",
+            multiprocess_mode="livemax",
+            registry=own,
+        )
         build = Gauge(
             "dancu_build_info",
             "Always 1; the labels say what runs.",
@@ -228,6 +234,10 @@ class PrometheusObserver:
     def degraded(self, dependency: str, *, is_degraded: bool) -> None:
         """A dependency is gone, or back."""
         self._degraded[dependency,].set(1 if is_degraded else 0)
+
+    def change_feed_lag(self, seconds: float) -> None:
+        """How far the following of changes is behind; see `gateway.citizens.ports.FollowerObserver`."""
+        self._feed_lag.set(seconds)
 
     def journal_committed(self, seconds: float, records: int) -> None:
         """A batch of audit records is on disk: the `on_commit` of the journal, called on its writer's thread."""

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from adapters.http_batch import MAX_BATCH, post_batch, unusable_item
 from adapters.http_exchange import HttpExchange
+from adapters.national_db_households import HttpHouseholds
 from adapters.national_db_wire import WireError, citizen_from_wire, version_of
 from gateway.model import CitizenNumber, CitizenRecord, NumberKind, Secret
 from gateway.ports import AmbiguousNumberError, Clock
@@ -58,6 +59,10 @@ class HttpNationalDatabase:
         """Refuse what waits and close the connections."""
         await self._upstream.close()
         await self._http.close()
+
+    def households(self) -> HttpHouseholds:
+        """The households of the same database, asked for under the same breaker and limits."""
+        return HttpHouseholds(http=self._http, upstream=self._upstream, clock=self._clock)
 
     async def find(self, number: CitizenNumber, patience: Patience) -> CitizenRecord:
         """The record behind a number, as of now."""

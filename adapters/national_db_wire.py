@@ -7,11 +7,13 @@ field and never a value.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from dancu.citizen.v1 import citizen_pb2
 from dancu.common.v1 import common_pb2
+from gateway.geography.provinces import NEW_TABLE_FROM, Province, as_of, province
 
 VIETNAM = timezone(timedelta(hours=7))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -126,9 +128,13 @@ def moment(wire: dict[str, Any], key: str) -> datetime:
 
 def _set_places(citizen: citizen_pb2.Citizen, wire: dict[str, Any]) -> None:
     registered = _object(wire, "NoiDangKyKhaiSinh")
+    told = citizen.birth_registration
     # Old codes are two digits in addresses and three in personal numbers; registration is told as numbers tell it.
-    citizen.birth_registration.province_code = f"0{_text(registered, 'MaTinh')}"
-    citizen.birth_registration.province_name = _text(registered, "TenTinh")
+    told.province_code = f"0{_text(registered, 'MaTinh')}"
+    told.province_name = _text(registered, "TenTinh")
+    unit = _today(registered)
+    if unit is not None:
+        told.current_province_code, told.current_province_name = unit.code, unit.official_name
     for key, address in (
         ("QueQuan", citizen.home_town),
         ("ThuongTru", citizen.permanent_residence),
@@ -136,11 +142,23 @@ def _set_places(citizen: citizen_pb2.Citizen, wire: dict[str, Any]) -> None:
     ):
         if key in wire:
             place = _object(wire, key)
-            address.province_code = _text(place, "MaTinh")
-            address.province_name = _text(place, "TenTinh")
+            unit = _today(place)
+            address.province_code = _text(place, "MaTinh") if unit is None else unit.code
+            address.province_name = _text(place, "TenTinh") if unit is None else unit.official_name
             address.commune_name = _text(place, "TenXa")
             if "ChiTiet" in place:
                 address.detail = _text(place, "ChiTiet")
+
+
+def _today(place: dict[str, Any]) -> Province | None:
+    """The unit of the 34 that a place lies in; None for a code that was no province's on the day it is to be read."""
+    return _unit(_text(place, "MaTinh"), _text(place, "NgayDanhMuc"))
+
+
+@lru_cache(maxsize=1024)
+def _unit(code: str, day: str) -> Province | None:
+    written = province(code, on=_day(day, "NgayDanhMuc") if day else NEW_TABLE_FROM)
+    return None if written is None else as_of(written, NEW_TABLE_FROM)[0]
 
 
 def _set_relatives(citizen: citizen_pb2.Citizen, wire: dict[str, Any]) -> None:
@@ -176,6 +194,13 @@ def _date(digits: str, key: str) -> common_pb2.BirthDate:
         if not 1 <= date.day <= 31:
             raise WireError(f"{key} has no such day")
     return date
+
+
+def _day(digits: str, key: str) -> date:
+    try:
+        return datetime.strptime(digits, "%Y%m%d").date()  # noqa: DTZ007  a day has no time zone
+    except ValueError as error:
+        raise WireError(f"{key} is not a day") from error
 
 
 def _object(wire: dict[str, Any], key: str) -> dict[str, Any]:

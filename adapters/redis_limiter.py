@@ -32,8 +32,8 @@ from gateway.ports import Admission, Clock, QuotaSource, QuotaUnknownError
 _PROBE_SECONDS = 0.25
 _SWEEP_SECONDS = 1.0
 _QUOTA_REFUSAL_SECONDS = 1.0
-_JOINING_SECONDS = 0.75
-"""How much later than another worker this one may learn that Redis is back: the lane's pause, a probe, a time-out."""
+_JOINING_SECONDS = 1.0
+"""How much later than another worker this one may learn that Redis is back: the lane's probe, ours, a time-out."""
 _PROBE = LimitNode("probe", "probe", Limits(rate=1_000_000))
 
 

@@ -15,23 +15,22 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.admission import open_gate
+from adapters.citizen_cache import cache_tokens, open_cache
 from adapters.clock import SystemClock
 from adapters.directory_snapshot import SnapshotFile
 from adapters.journal.writer import FileJournal
-from adapters.layered_cache import LayeredIdentityCache
 from adapters.ledger.file_proofs import FileProofSource
 from adapters.ledger.keys import EverySubjectToken, page_tokens, verifier_keys_folder
 from adapters.ledger.queries import SqlLedger
-from adapters.memory_cache import MemoryIdentityCache
 from adapters.metrics import PrometheusObserver
 from adapters.national_db_http import HttpNationalDatabase
 from adapters.oauth import open_token_desk
 from adapters.random_ids import RandomIds
 from adapters.redis_bell import RedisBell
-from adapters.redis_cache import RedisIdentityCache
+from adapters.redis_claims import RedisFetchClaims
 from adapters.redis_lane import RedisLane
 from adapters.registry_wiring import open_registries
-from adapters.secret_files import ACCOUNT_SEAL, API_KEY_PEPPER, CACHE_NAME, CACHE_SEAL, SUBJECT_TOKEN, key_ring
+from adapters.secret_files import ACCOUNT_SEAL, API_KEY_PEPPER, SUBJECT_TOKEN, key_ring
 from adapters.sql.account_store import SqlAccountStore
 from adapters.sql.directory import SqlDirectory
 from adapters.sql.engine import open_engine
@@ -102,7 +101,7 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
         upstreams = UpstreamMetrics(degraded=observer.degraded)
         national_db = HttpNationalDatabase.open(
             base_url=settings.national_db.url,
-            token=_token(settings),
+            token=national_db_token(settings),
             policy=settings.national_db.policy,
             clock=core.clock,
             draw=random.random,
@@ -110,13 +109,20 @@ async def open_worker(settings: Settings, *, slot: int, observer: PrometheusObse
         )
         stack.push_async_callback(national_db.close)
         records = Records(
-            cache=_cache(settings, lane, clock=core.clock, observer=observer),
+            cache=open_cache(stack, settings, lane=lane, clock=core.clock, observer=observer),
             national_db=national_db,
             clock=core.clock,
             timeout_seconds=settings.national_db.timeout_seconds,
+            claims=RedisFetchClaims(lane, tokens=cache_tokens(settings)),
         )
         stack.push_async_callback(records.close)
-        methods = public_methods(records=records, clock=core.clock, allow_test_numbers=settings.numbers.allow_test)
+        methods = public_methods(
+            records=records,
+            households=national_db.households(),
+            clock=core.clock,
+            timeout_seconds=settings.national_db.timeout_seconds,
+            allow_test_numbers=settings.numbers.allow_test,
+        )
         methods |= open_registries(stack, settings, people=records, clock=core.clock, observer=upstreams)
         methods |= _other_public_methods(core, settings)
         gate = open_gate(stack, settings, lane=lane, engine=core.engine, clock=core.clock, observer=observer)
@@ -156,6 +162,7 @@ async def open_control(settings: Settings, *, observer: PrometheusObserver) -> A
 def _open_lane(stack: AsyncExitStack, settings: Settings, *, observer: PrometheusObserver) -> RedisLane:
     lane = RedisLane.connect(
         settings.redis.url,
+        is_cluster=settings.redis.cluster,
         timeout_seconds=settings.redis.timeout_seconds,
         on_state=lambda up: observer.degraded("redis", is_degraded=not up),
     )
@@ -226,25 +233,6 @@ def _proofs(settings: Settings) -> FileProofSource:
     return FileProofSource(root=settings.data_dir / "journal", verifiers=verifier_keys_folder(settings.data_dir))
 
 
-def _cache(
-    settings: Settings, lane: RedisLane, *, clock: SystemClock, observer: PrometheusObserver
-) -> LayeredIdentityCache:
-    lifetimes = {
-        "ttl_seconds": settings.cache.ttl_seconds,
-        "negative_ttl_seconds": settings.cache.negative_ttl_seconds,
-    }
-    return LayeredIdentityCache(
-        l1=MemoryIdentityCache(clock=clock, entries=settings.cache.l1_entries, **lifetimes),
-        l2=RedisIdentityCache(
-            lane,
-            tokens=Tokens(key_ring(settings.data_dir, CACHE_NAME).current()),
-            key=key_ring(settings.data_dir, CACHE_SEAL).current(),
-            **lifetimes,
-        ),
-        observer=observer,
-    )
-
-
 def _answering(
     core: _Core,
     settings: Settings,
@@ -276,6 +264,7 @@ def _default_misses(settings: Settings) -> int | None:
     return settings.admission.default_misses_per_hour or None
 
 
-def _token(settings: Settings) -> Secret:
+def national_db_token(settings: Settings) -> Secret:
+    """What the gateway shows to the national database."""
     path = settings.national_db.token_file
     return Secret(path.read_bytes().strip() if path is not None else b"")

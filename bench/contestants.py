@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,12 +14,13 @@ import grpc
 from redis import Redis
 
 from adapters.processes import valkey
-from bench.installation import LOOKUP, WORKERS, Installation, free_ports
+from bench.installation import BULK, LOOKUP, WORKERS, Installation, free_ports
 from bench.proc import running, wait_until
-from bench.requests import lookup
+from bench.requests import lookup, write_bulks
 from bench.servers.textbook import COPY
 from dancu.citizen.v1 import citizen_service_pb2
 
+BULK_CALLERS = 4
 _TEXTBOOK_KEY = "dck_textbook"
 _START_SECONDS = 20.0
 
@@ -45,6 +46,8 @@ class Contestant:
     by_h2load: bytes | None = None
     """The one request that h2load sends in place of our own load."""
     citizens_per_call: int = 1
+    shape: Mapping[str, object] = field(default_factory=dict)
+    """Fields of its plan that differ from the others'."""
 
 
 def of_gateway(name: str, gateway: Installation, messages: Callable[[int], Path], *, source: str) -> Contestant:
@@ -59,6 +62,18 @@ def of_gateway(name: str, gateway: Installation, messages: Callable[[int], Path]
         answered=gateway.answered,
         source=source,
     )
+
+
+def bulk_of(gateway: Installation, folder: Path, numbers: Sequence[str], *, each: int) -> Contestant:
+    """The same for many citizens a call. Few callers: bulk is shed early, and one call keeps a worker busy."""
+    messages = write_bulks(folder / f"bulk-{each}.requests", numbers, each=each)
+    one_by_one = of_gateway(f"bulk of {each}", gateway, lambda _: messages, source="cache")
+    return few(replace(one_by_one, path=f"/{BULK}", citizens_per_call=each), one_by_one.name)
+
+
+def few(contestant: Contestant, name: str) -> Contestant:
+    """The same under few callers, for what is compared with bulk: a call costs less CPU among many others."""
+    return replace(contestant, name=name, shape={"connections": BULK_CALLERS, "callers": BULK_CALLERS})
 
 
 @contextmanager

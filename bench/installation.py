@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.proc import children_of, running, wait_until
 
 LOOKUP = "dancu.citizen.v1.CitizenService/LookupCitizen"
+BULK = "dancu.citizen.v1.CitizenService/BulkLookupCitizens"
 START_SECONDS = 60.0
 
 WORKERS = 2

@@ -1,8 +1,8 @@
-"""What is asked: LookupCitizen requests in files that the load reads."""
+"""What is asked: requests of one citizen or of many, in files that the load reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dancu.citizen.v1 import citizen_service_pb2
@@ -34,4 +34,15 @@ def write_lookups(path: Path, numbers: Iterable[str], *, checked: bool = True) -
     with path.open("w") as file:
         for number in numbers:
             file.write(lookup(number).hex() + (f" {number}\n" if checked else "\n"))
+    return path
+
+
+def write_bulks(path: Path, numbers: Sequence[str], *, each: int) -> Path:
+    """A file of requests for `each` citizens at a time; the reply must contain the last of them."""
+    with path.open("w") as file:
+        for at in range(0, len(numbers) - each + 1, each):
+            some = numbers[at : at + each]
+            items = [citizen_service_pb2.BulkLookupCitizensItem(personal_number=number) for number in some]
+            request = citizen_service_pb2.BulkLookupCitizensRequest(items=items, purpose=PURPOSE)
+            file.write(f"{request.SerializeToString().hex()} {some[-1]}\n")
     return path

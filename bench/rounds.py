@@ -67,7 +67,7 @@ def plan_for(contestant: Contestant, number: int, **shape: object) -> Plan:
         metadata=contestant.metadata,
         pids=(*contestant.workers, *contestant.others),
     )
-    return replace(plan, **shape)  # type: ignore[arg-type]
+    return replace(plan, **{**shape, **contestant.shape})  # type: ignore[arg-type]
 
 
 def wait_until_quiet(pids: Sequence[int]) -> None:

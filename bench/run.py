@@ -28,6 +28,10 @@ _FASTEST_UNCACHED = 6_000
 _KNOWN = 1_000
 """People with copies."""
 _FILL_SECONDS = 3.0
+_BULK = 100
+_LARGEST_BULK = 500
+"""Citizens a bulk call."""
+_ECHO_FEW = "echo, few callers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,11 @@ class Result:
             "cached/echo": ratio(rates["cached"], rates["echo"]),
             "cached/textbook": ratio(rates["cached"], rates["textbook"]),
             "uncached/echo": ratio(rates["uncached"], rates["echo"]),
+            "bulk/echo": ratio([rate * _BULK for rate in rates[f"bulk of {_BULK}"]], rates["echo"]),
+            "bulk of 500/60 echoes, CPU": ratio(
+                [turn.micros for turn in self.turns[f"bulk of {_LARGEST_BULK}"]],
+                [60 * turn.micros for turn in self.turns[_ECHO_FEW]],
+            ),
             "evidence": ratio(rates["cached"], rates["journal off"]),
             "cached/echo, CPU": ratio(
                 [turn.micros for turn in self.turns["cached"]], [turn.micros for turn in self.turns["echo"]]
@@ -116,6 +125,9 @@ def measure(folder: Path, effort: Effort, told: Callable[[str], None]) -> Result
         field = [
             floor,
             ours,
+            who.few(floor, _ECHO_FEW),
+            who.bulk_of(gateway, folder, numbers, each=_BULK),
+            who.bulk_of(gateway, folder, numbers, each=_LARGEST_BULK),
             of_gateway("journal off", silent, lambda _: cached, source="cache"),
             stack.enter_context(who.textbook(folder, response=response, numbers=numbers, messages=cached)),
             of_gateway("uncached", gateway, _strangers(folder, effort), source="national_db"),

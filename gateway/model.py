@@ -72,6 +72,10 @@ class CitizenNumber:
 
     __str__ = __repr__
 
+    def __hash__(self) -> int:
+        """Of the digits alone: their length tells the kind, and a list has five hundred to look up."""
+        return hash(self.digits)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CitizenRecord:
@@ -90,6 +94,40 @@ class CitizenRecord:
     def __repr__(self) -> str:
         held = "held" if self.citizen is not None else "not held"
         return f"CitizenRecord({self.number!r}, {held}, version={self.version})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HouseholdRecord:
+    """The household of one citizen with the whole record of every member, or the fact that there is none.
+
+    Times are seconds since the epoch. Nobody changes the messages.
+    """
+
+    number: CitizenNumber
+    """Whose household was asked for."""
+    is_held: bool
+    """Whether anybody holds the number."""
+    household_id: str
+    """Empty where the citizen belongs to no household."""
+    members: tuple[HouseholdMemberRecord, ...]
+    """The head first; empty where there is no household."""
+    data_as_of: float
+    fetched_at: float
+
+    def __repr__(self) -> str:
+        return f"HouseholdRecord({self.number!r}, {len(self.members)} members)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HouseholdMemberRecord:
+    """One member of a household."""
+
+    relation: citizen_pb2.HouseholdRelation.ValueType
+    citizen: citizen_pb2.Citizen
+    version: int
+
+    def __repr__(self) -> str:
+        return f"HouseholdMemberRecord(****, version={self.version})"
 
 
 class Secret:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from gateway.accounts.model import ApiKey, Binding, LimitNode
 from gateway.audit.receipt import Receipt
 from gateway.errors import Reason
-from gateway.model import CitizenNumber, CitizenRecord
+from gateway.model import CitizenNumber, CitizenRecord, HouseholdRecord
 from gateway.upstream.failures import UpstreamUnavailableError
 from gateway.upstream.patience import Patience
 
@@ -67,17 +67,53 @@ class NationalDatabase(Protocol):
         """
 
 
+class Households(Protocol):
+    """The households of the national population database."""
+
+    async def household_of(self, number: CitizenNumber, patience: Patience) -> HouseholdRecord:
+        """The household of the holder of a personal number, as of this call or later.
+
+        Raises `NationalDatabaseUnavailableError`, at the latest when nobody has `patience` any more. MUST NOT return a
+        household that the holder is not a member of.
+        """
+
+
 class IdentityCache(Protocol):
-    """Copies of upstream records. Losing it costs time, never correctness: no method raises."""
+    """Copies of upstream records. Losing it costs time, never correctness: no method raises.
+
+    A change of a record reaches it from outside. From then on no older copy is answered, and none comes in late.
+    """
+
+    @property
+    def vouched_seconds(self) -> float:
+        """The greatest age at which a copy may now be taken for fresh, whatever callers accept.
+
+        Infinite while changes are heard of.
+        """
+
+    def near(self, number: CitizenNumber, *, now: float, not_before: float) -> CitizenRecord | None:
+        """A copy at hand, without waiting, with `data_as_of` at or after `not_before`; else None: ask `get`."""
 
     async def get(self, number: CitizenNumber, *, not_before: float) -> CitizenRecord | None:
-        """The nearest copy with `data_as_of` at or after `not_before`; else the youngest one held; else None.
+        """The nearest copy with `data_as_of` at or after `not_before`; else the latest one held; else None.
 
         MUST NOT return another number's record.
         """
 
-    async def put(self, record: CitizenRecord) -> None:
-        """Keep a copy. MUST NOT replace a copy of a higher version."""
+    def ticket(self) -> int:
+        """Taken before the national database is asked; grows with every change heard of."""
+
+    def changed_since(self, number: CitizenNumber, ticket: int) -> bool:
+        """Whether the record may have changed since, as far as this worker heard."""
+
+    def is_contended(self, number: CitizenNumber) -> bool:
+        """Whether other workers are likely to be looking for it at this moment too."""
+
+    async def put(self, record: CitizenRecord, *, ticket: int) -> None:
+        """Keep a copy that was asked for after `ticket` was taken.
+
+        At hand before this first waits. MUST NOT replace a later state, nor bring back what a change took away.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ class RedisSettings(Section):
     """`redis:`, `rediss:`, `unix://…`. Empty: the embedded Valkey of `dancu up`."""
     timeout_seconds: float = Field(default=0.25, gt=0, le=5)
     """After this an answer is not waited for and the gateway goes on without. Too small makes a busy one look dead."""
+    cluster: bool = False
+    """Whether `url` names a node of a Redis Cluster; any node will do, the others are learnt from it."""
     max_memory_megabytes: int = Field(default=512, ge=16)
     """Memory of the embedded Valkey. Beyond it what was used least is evicted: cached copies, and counters at rest."""
 
@@ -155,6 +157,8 @@ class NationalDatabaseSettings(UpstreamSettings):
     """Base address. Empty: the bundled mock of `dancu up`."""
     token_file: Path | None = None
     """File with the bearer token, mode 0600."""
+    change_feed: bool = True
+    """Whether the national database tells changes. Off where it does not: copies then live by their age alone."""
 
 
 class RegistryEndpoint(Section):
@@ -219,8 +223,11 @@ class CacheSettings(Section):
     """A copy older than this is forgotten, whatever callers accept."""
     negative_ttl_seconds: int = Field(default=60, ge=0, le=3_600)
     """How long "nobody holds this number" is remembered. Too long hides newborns."""
-    l1_entries: int = Field(default=100_000, ge=0)
-    """Copies kept in each worker's memory, about 2 KB each."""
+    l1_megabytes: int = Field(default=256, ge=0, le=65_536)
+    """Memory for copies in each worker, 3.4 KB a citizen: the default holds some 79,000. Too small asks Redis more."""
+    unheard_seconds: int = Field(default=900, ge=0, le=30 * 86_400)
+    """Greatest age of copies while changes are not heard of, because Redis, control or the feed is gone. Longer shows
+    older records then; shorter sends more questions to the national database in the middle of a failure."""
 
 
 class NumberSettings(Section):

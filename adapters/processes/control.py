@@ -23,6 +23,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from adapters import metrics
+from adapters.citizen_cache import following_changes
 from adapters.installation import prepare_control
 from adapters.journal.errors import JournalError
 from adapters.ledger.machine_lock import MachineHeldError, hold_machine
@@ -38,7 +39,7 @@ from adapters.secret_files import SecretMissingError
 from adapters.sql.directory import DirectoryUnavailableError
 from adapters.sql.migrate import SchemaError
 from adapters.tls_files import TlsFilesError
-from adapters.wiring import Answering, open_control
+from adapters.wiring import Answering, national_db_token, open_control
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.transport.grpc_aio import PipelineHandler
 from gateway.version import __version__
@@ -111,6 +112,8 @@ async def _serve(settings: Settings) -> None:
         healthy = HealthServicer()
         observer = metrics.PrometheusObserver(version=__version__)
         answering = await stack.enter_async_context(open_control(settings, observer=observer))
+        token = national_db_token(settings)
+        await stack.enter_async_context(following_changes(settings, token=token, observer=observer))
         await _open_admin(settings, answering, admin_services(healthy=healthy), stack)
         settle()
         notify("READY=1")

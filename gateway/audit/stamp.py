@@ -6,16 +6,12 @@ serialisation of the record with its index.
 
 from __future__ import annotations
 
-from dancu.audit.v1 import audit_record_pb2
+from dancu.audit.v1.audit_record_pb2 import AuditRecord
+from gateway.audit.fields import varint_field
 
-_TAG = bytes([audit_record_pb2.AuditRecord.INDEX_FIELD_NUMBER << 3])  # wire type 0, varint
+_INDEX = AuditRecord.INDEX_FIELD_NUMBER
 
 
 def stamp_index(payload: bytes, index: int) -> bytes:
     """The stored bytes of a record: `payload` followed by field `index` as a varint."""
-    encoded = bytearray()
-    while index > 0x7F:
-        encoded.append(index & 0x7F | 0x80)
-        index >>= 7
-    encoded.append(index)
-    return payload + _TAG + encoded
+    return payload + varint_field(_INDEX, index)

@@ -24,6 +24,7 @@ from gateway.calls.credentials import (
     token_in,
 )
 from gateway.errors import LimitExceededError, PermissionDeniedError, Reason, UnauthenticatedError
+from gateway.keyed_hash import KeyedHash
 from gateway.model import Call, Secret
 from gateway.ports import Directory
 
@@ -40,7 +41,7 @@ class Authenticator:
     ) -> None:
         """`pepper` is the key of the keyed hash of secrets; without `tokens` no access token is accepted."""
         self._directory = directory
-        self._pepper = pepper
+        self._hash_of_secrets = KeyedHash(pepper)
         self._failures = failures
         self._tokens = tokens
 
@@ -79,7 +80,7 @@ class Authenticator:
             return shown
         key = key_in(authorization)
         if key is not None:
-            shown.append(KeyCredential(key[1], key[2], self._directory, self._pepper))
+            shown.append(KeyCredential(key[1], key[2], self._directory, self._hash_of_secrets))
             return shown
         token = token_in(authorization)
         if token is None or self._tokens is None:

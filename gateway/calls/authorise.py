@@ -37,7 +37,8 @@ def authorise(
             raise PermissionDeniedError(Reason.PURPOSE_NOT_GRANTED)
         if not may_ask_as(account, question.purpose.officer_id, now=now):
             raise PermissionDeniedError(Reason.OFFICER_UNKNOWN)
-    forbidden = first_path_not_granted(policy.fields, (path for path in question.fields if path != EVERYTHING))
+    asked = (path for path in (*question.fields, *question.tells) if path != EVERYTHING)
+    forbidden = first_path_not_granted(policy.fields, asked)
     if forbidden is not None:
         raise PermissionDeniedError(Reason.FIELD_NOT_GRANTED, metadata={"field": forbidden})
 

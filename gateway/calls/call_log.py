@@ -5,6 +5,7 @@ Evidence is the journal's matter; these lines are for whoever operates the gatew
 
 from __future__ import annotations
 
+import logging
 import traceback
 from typing import Any
 
@@ -30,7 +31,8 @@ class CallLog:
 
     def answered(self, inquiry: Inquiry, *, seconds: float) -> None:
         """The call was answered."""
-        self._log.debug("call_answered", **_names(inquiry), milliseconds=round(seconds * 1e3, 2))
+        if self._log.is_enabled_for(logging.DEBUG):
+            self._log.debug("call_answered", **_names(inquiry), milliseconds=round(seconds * 1e3, 2))
 
     def refused(self, inquiry: Inquiry, refusal: GatewayError) -> None:
         """The call was refused."""

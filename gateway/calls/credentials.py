@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from gateway.accounts.model import Account, Binding, BindingKind, binding_name
 from gateway.accounts.tokens import TokenRules, VerifiedToken, VerifiedTokens, check_tie, claimed_names, judged
 from gateway.errors import Reason, UnauthenticatedError, UnavailableError
+from gateway.keyed_hash import KeyedHash
 from gateway.model import ClientCertificate, Secret
 from gateway.ports import Directory, TokenKeysUnavailableError, TokenRejectedError, TokenVerifier
 
@@ -52,7 +53,7 @@ class Credential(Protocol):
 
 def hash_of_secret(secret: str, *, pepper: Secret) -> bytes:
     """What is stored of a key: HMAC-SHA256 of its secret part."""
-    return hmac.digest(pepper.reveal(), secret.encode(), hashlib.sha256)
+    return KeyedHash(pepper).of(secret.encode())
 
 
 def token_in(authorization: str) -> str | None:
@@ -64,12 +65,12 @@ def token_in(authorization: str) -> str | None:
 class KeyCredential:
     """An API key."""
 
-    __slots__ = ("_key", "_pepper", "_secret")
+    __slots__ = ("_hash", "_key", "_secret")
 
-    def __init__(self, key_id: str, secret: str, directory: Directory, pepper: Secret) -> None:
+    def __init__(self, key_id: str, secret: str, directory: Directory, hash_of_secrets: KeyedHash) -> None:
         self._key = directory.key(key_id)
         self._secret = secret
-        self._pepper = pepper
+        self._hash = hash_of_secrets
 
     def claim(self) -> str:
         """The key's identifier."""
@@ -81,7 +82,7 @@ class KeyCredential:
         KEY_EXPIRED is told only to who knows the secret.
         """
         key = self._key
-        hashed = hash_of_secret(self._secret, pepper=self._pepper)
+        hashed = self._hash.of(self._secret.encode())
         if not hmac.compare_digest(hashed, _NOBODY if key is None else key.secret_hash) or key is None:
             raise UnauthenticatedError(Reason.KEY_UNKNOWN)
         if key.not_after is not None and now >= key.not_after:

@@ -110,8 +110,12 @@ class Pipeline:
             except NotFoundError as missed:
                 await self._gate.settle(inquiry.limit_nodes, [missed.reason])
                 raise
-            await self._gate.settle(inquiry.limit_nodes, (told.outcome for told in answer.disclosures))
+            await self._gate.settle(inquiry.limit_nodes, (told.miss for told in answer.disclosures))
+            if answer.further:
+                await self._gate.take(inquiry, answer.further)
             receipts = await self._recorder.answered(inquiry, answer)
+            if answer.attach is not None:
+                answer.attach(receipts)
         return Reply(answer.response.SerializeToString(), trailing(inquiry, receipts))
 
     async def _refuse(self, inquiry: Inquiry, refusal: GatewayError) -> GatewayError:

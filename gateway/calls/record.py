@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeAlias, cast
 
 from dancu.audit.v1.audit_record_pb2 import AuditRecord
 from dancu.common.v1 import common_pb2
 from dancu.errors.v1 import errors_pb2
+from gateway.audit.fields import bytes_field, varint_field
 from gateway.audit.receipt import Receipt
 from gateway.audit.tokens import Tokens
 from gateway.calls.inquiry import Answer, AuditClass, Disclosure, Inquiry
@@ -32,6 +33,8 @@ COUNTED_TOGETHER = frozenset(
 """Refusals for a limit: one record per account, method, reason and second, so that hammering cannot fill the disk."""
 
 _RETRY_AFTER_SECONDS = 1.0
+_SUBJECT_TOKEN = AuditRecord.SUBJECT_TOKEN_FIELD_NUMBER
+_DATA_AGE = AuditRecord.DATA_AGE_MILLIS_FIELD_NUMBER
 _TallyKey: TypeAlias = tuple[str, str, Reason]
 
 
@@ -43,6 +46,7 @@ class Recorder:
         self._journal = journal
         self._tokens = tokens
         self._clock = clock
+        self._key_version = varint_field(AuditRecord.SUBJECT_KEY_VERSION_FIELD_NUMBER, tokens.version)
         self._tallies: dict[_TallyKey, AuditRecord] = {}
         self._flush: asyncio.TimerHandle | None = None
 
@@ -69,10 +73,9 @@ class Recorder:
 
         Raises `UnavailableError` (AUDIT_UNAVAILABLE). What became of it is recorded as of any call.
         """
-        records = [self._record(inquiry, Disclosure(None, target=target)) for target in targets]
-        for record in records:
-            record.intent = record.continuation = True
-        await self._written([record.SerializeToString() for record in records])
+        marks = AuditRecord(intent=True, continuation=True).SerializeToString()
+        records = self._payloads(inquiry, [Disclosure(None, target=target) for target in targets])
+        await self._written([record + marks for record in records])
 
     def gone(self, inquiry: Inquiry, reason: Reason) -> None:
         """Record that the caller left before the answer. Nobody waits for it."""
@@ -104,17 +107,22 @@ class Recorder:
         subjects = inquiry.question.subjects if inquiry.question is not None else ()
         if inquiry.method.audit is AuditClass.PER_CALL or not subjects:
             return self._payloads(inquiry, [Disclosure(None, outcome=reason)])
+        if len(subjects) > 1 and not inquiry.limit_nodes:
+            # No limit holds yet for whoever may not ask, so a bulk call writes no more than a single one would.
+            return self._payloads(inquiry, [Disclosure(None, outcome=reason, items=len(subjects))])
         return self._payloads(
             inquiry, [Disclosure(subject, outcome=reason, source=inquiry.source) for subject in subjects]
         )
 
     def _payloads(self, inquiry: Inquiry, disclosures: Sequence[Disclosure]) -> list[bytes]:
-        records = [self._record(inquiry, disclosure) for disclosure in disclosures]
-        for record in records[1:]:
-            record.continuation = True
-        return [record.SerializeToString() for record in records]
+        # What a call's records have in common is serialised once: protobuf merges what stands one after the other.
+        common, now = self._common(inquiry), self._clock.now()
+        return [
+            common + self._particular(disclosure, now=now, continuation=position > 0)
+            for position, disclosure in enumerate(disclosures)
+        ]
 
-    def _record(self, inquiry: Inquiry, disclosure: Disclosure) -> AuditRecord:
+    def _common(self, inquiry: Inquiry) -> bytes:
         account = inquiry.account
         assert account is not None  # the pipeline records known accounts only
         record = AuditRecord(
@@ -123,25 +131,28 @@ class Recorder:
             account=account.name,
             credential_id=inquiry.credential_id,
             method=inquiry.method.name,
-            fields=disclosure.fields,
-            outcome=_outcome(disclosure.outcome),
-            source=disclosure.source,
             latency_micros=int((self._clock.monotonic() - inquiry.started) * 1e6),
             peer=inquiry.call.peer,
             policy_version=account.policy.version,
             trace_id=inquiry.trace_id,
-            target=disclosure.target,
         )
         seconds = int(inquiry.arrived)
         record.time.seconds = seconds
         record.time.nanos = int((inquiry.arrived - seconds) * 1e9)
         if inquiry.question is not None and inquiry.question.purpose is not None:
             _set_purpose(record, inquiry.question.purpose)
+        return record.SerializeToString()
+
+    def _particular(self, disclosure: Disclosure, *, now: float, continuation: bool) -> bytes:
+        record = _frequent(disclosure.fields, disclosure.outcome, disclosure.source, continuation=continuation)
+        if disclosure.target or disclosure.mismatched or disclosure.items:
+            record += AuditRecord(
+                target=disclosure.target, mismatched=disclosure.mismatched, items=disclosure.items
+            ).SerializeToString()
         if disclosure.subject is not None:
-            record.subject_token = self._tokens.of(disclosure.subject)
-            record.subject_key_version = self._tokens.version
+            record += bytes_field(_SUBJECT_TOKEN, self._tokens.of(disclosure.subject)) + self._key_version
         if disclosure.data_as_of is not None:
-            record.data_age_millis = max(0, int((self._clock.now() - disclosure.data_as_of) * 1e3))
+            record += varint_field(_DATA_AGE, max(0, int((now - disclosure.data_as_of) * 1e3)))
         return record
 
     def _count(self, inquiry: Inquiry, reason: Reason) -> None:
@@ -149,7 +160,8 @@ class Recorder:
         key = (inquiry.account.name, inquiry.method.name, reason)
         tally = self._tallies.get(key)
         if tally is None:
-            self._tallies[key] = tally = self._record(inquiry, Disclosure(None, outcome=reason))
+            (opened,) = self._payloads(inquiry, [Disclosure(None, outcome=reason)])
+            self._tallies[key] = tally = AuditRecord.FromString(opened)
         tally.count += 1
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(1 - self._clock.now() % 1, self.flush)
@@ -163,6 +175,23 @@ class Recorder:
             later.count += tally.count
         if self._flush is None:
             self._flush = written.get_loop().call_later(1, self.flush)
+
+
+@lru_cache(maxsize=4096)
+def _frequent(
+    fields: tuple[str, ...],
+    outcome: Reason | None,
+    source: common_pb2.Provenance.Source.ValueType,
+    *,
+    continuation: bool,
+) -> bytes:
+    """The part of a record that is the same for most citizens of a list, and of most lists."""
+    return AuditRecord(
+        fields=fields,
+        outcome=_outcome(outcome),
+        source=source,
+        continuation=continuation,
+    ).SerializeToString()
 
 
 def _set_purpose(record: AuditRecord, purpose: common_pb2.Purpose) -> None:

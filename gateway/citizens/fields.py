@@ -67,6 +67,11 @@ def first_path_not_granted(granted: frozenset[str], asked: Iterable[str]) -> str
     return next((path for path in asked if not _covered(path, granted)), None)
 
 
+def is_granted(path: str, granted: frozenset[str]) -> bool:
+    """Whether a granted path covers this one."""
+    return EVERYTHING in granted or _covered(path, granted)
+
+
 def selection(prototype: type[R], granted: frozenset[str], asked: tuple[str, ...]) -> Selection[R]:
     """The selection of a message for asked paths that are known to be granted; nothing asked means all granted."""
     paths = asked if asked and EVERYTHING not in asked else tuple(sorted(granted))

@@ -145,6 +145,37 @@ def new_to_olds(new_code: str) -> tuple[Province, ...]:
     return _OLDS_BY_NEW.get(new_code, ())
 
 
+def read_code(code: str, *, written: date | None, today: date) -> Province | None:
+    """Return the unit that a code was written for; None where it means none.
+
+    With the day on which it was `written`, the table of that day alone counts. Without, today's comes first and the one
+    before it stands in for codes that today's does not have: every code that both tables have is, in the later one, the
+    unit that took in the earlier unit of that code, so nobody is placed in another province by the guess.
+    """
+    if written is not None:
+        return province(code, on=written)
+    return province(code, on=today) or OLD_PROVINCES.get(code)
+
+
+def is_within(unit: Province, new_code: str) -> bool:
+    """Tell whether `unit`, of either table, is the new unit `new_code` or became part of it."""
+    if unit.valid_to is None:
+        return unit.code == new_code
+    return _NEW_BY_OLD[unit.code].code == new_code
+
+
+def as_of(unit: Province, day: date) -> tuple[Province, ...]:
+    """Return the units that covered the ground of `unit` on `day`, its namesake first; empty before the old table.
+
+    One unit forwards in time; backwards as many as were merged into it, of which the code alone does not say which.
+    """
+    if unit.is_valid_on(day):
+        return (unit,)
+    if day < OLD_TABLE_FROM:
+        return ()
+    return new_to_olds(unit.code) if unit.valid_to is None else (_NEW_BY_OLD[unit.code],)
+
+
 def province_of_prefix(prefix: str) -> Province | None:
     """Return the old unit behind the first three digits of a personal number; None for 097 to 099 and the like."""
     return OLD_PROVINCES.get(prefix[1:]) if len(prefix) == 3 and prefix[0] == "0" else None

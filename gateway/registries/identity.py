@@ -5,7 +5,7 @@ Registries have dirt in their names and dates, so they are no judges of identity
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from dancu.citizen.v1 import citizen_pb2
 from gateway.citizens.matching import first_mismatch
@@ -30,6 +30,7 @@ class IdentityCheck:
         staleness: timedelta,
         stale_if_error: timedelta | None,
         deadline: float | None,
+        today: date,
     ) -> None:
         """Return when every claim is true.
 
@@ -45,5 +46,5 @@ class IdentityCheck:
                 Reason.NATIONAL_DB_UNAVAILABLE, retry_after_seconds=error.retry_after_seconds, cause=error.cause
             ) from error
         citizen = found.record.citizen
-        if citizen is None or first_mismatch(claims, citizen) is not None:
+        if citizen is None or first_mismatch(claims, citizen, today=today) is not None:
             raise NotFoundError(Reason.IDENTITY_MISMATCH)

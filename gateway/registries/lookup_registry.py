@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from google.protobuf.message import Message
@@ -22,10 +22,11 @@ from gateway.calls.validation import (
     decode,
     staleness,
 )
+from gateway.citizens.answers import provenance
 from gateway.citizens.freshness import allowed_staleness
-from gateway.citizens.lookup_citizen import VIETNAM, check_claims, require_identity_claims
+from gateway.citizens.matching import compared_fields
 from gateway.citizens.numbers import check_personal_number, personal
-from gateway.citizens.provenance import provenance_of
+from gateway.citizens.requests import check_claims, day_of, require_identity_claims
 from gateway.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -69,10 +70,10 @@ class LookupRegistry:
     def parse(self, request: bytes) -> Question:
         """The question behind the bytes. Raises `InvalidRequestError` with every violation."""
         message: Any = decode(request, self._kind.request)
-        today = datetime.fromtimestamp(self._clock.now(), VIETNAM).date()
+        today = day_of(self._clock.now())
         violations = [
             *self._check_number(message, today),
-            *check_claims(message.claims, this_year=today.year),
+            *check_claims(message.claims, today=today),
             *check_mask(message.read_mask, self._kind.record),
             *check_purpose(message.purpose, present=message.HasField("purpose")),
             *check_staleness(message.max_staleness, present=message.HasField("max_staleness")),
@@ -93,6 +94,7 @@ class LookupRegistry:
             qualified(self._kind, asked),
             message.purpose,
             message.request_id,
+            tells=compared_fields(message.claims),
         )
 
     async def handle(self, question: Question, inquiry: Inquiry) -> Answer:
@@ -115,6 +117,7 @@ class LookupRegistry:
                 staleness=allowed,
                 stale_if_error=policy.stale_if_error,
                 deadline=inquiry.call.deadline,
+                today=day_of(self._clock.now()),
             )
         try:
             found = await self._records.find(
@@ -133,7 +136,14 @@ class LookupRegistry:
         masked = tuple(message.read_mask.paths)
         selection = registry_selection(kind, policy.fields, masked)
         narrowed = selection.narrow(found.record.record)
-        response: Any = kind.response(provenance=provenance_of(found))
+        response: Any = kind.response(
+            provenance=provenance(
+                found.source,
+                data_as_of=found.record.data_as_of,
+                fetched_at=found.record.fetched_at,
+                version=found.record.version,
+            )
+        )
         getattr(response, kind.name).CopyFrom(narrowed)
         return Answer(response, self._disclosures(subject, narrowed, qualified(kind, selection.paths), found))
 

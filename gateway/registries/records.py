@@ -59,7 +59,7 @@ class RegistryRecords:
         copy = None
         if staleness > timedelta(0) or stale_if_error is not None:
             copy = await self._cache.get(self._kind.name, subject)
-            if copy is not None and is_fresh(copy, now=now, staleness=staleness):
+            if copy is not None and is_fresh(copy, now=now, staleness_seconds=staleness.total_seconds()):
                 return FoundRecord(copy, common_pb2.Provenance.SOURCE_CACHE)
         until = self._clock.monotonic() + self._timeout_seconds
         try:
@@ -71,7 +71,8 @@ class RegistryRecords:
                 shared=staleness > timedelta(0),
             )
         except RegistryUnavailableError:
-            if copy is not None and stale_if_error is not None and is_fresh(copy, now=now, staleness=stale_if_error):
+            limit = 0.0 if stale_if_error is None else stale_if_error.total_seconds()
+            if copy is not None and is_fresh(copy, now=now, staleness_seconds=limit):
                 return FoundRecord(copy, common_pb2.Provenance.SOURCE_STALE_CACHE)
             raise
         return FoundRecord(record, common_pb2.Provenance.SOURCE_NATIONAL_DB)

@@ -94,10 +94,14 @@ class FakeGateway:
         self.bindings: dict[str, Binding] = {}
         self.key_used_at: dict[str, float] = {}
         self.allow(policy=policy, limits=limits)
+        self.hears = True
+        self.l1 = memory_cache(self.clock)
         self.cache = LayeredIdentityCache(
-            l1=MemoryIdentityCache(clock=self.clock, entries=100, ttl_seconds=3600, negative_ttl_seconds=60),
-            l2=MemoryIdentityCache(clock=self.clock, entries=100, ttl_seconds=3600, negative_ttl_seconds=60),
+            l1=self.l1,
+            l2=memory_cache(self.clock),
             observer=self.observed,
+            unheard_seconds=900,
+            hears=lambda: self.hears,
         )
         self.recorder = Recorder(journal=self.journal, tokens=self.tokens, clock=self.clock)
         records = Records(
@@ -108,7 +112,13 @@ class FakeGateway:
         )
         ids = itertools.count(1)
         self.registries = FakeRegistries(self.clock)
-        self.methods = public_methods(records=records, clock=self.clock, allow_test_numbers=True)
+        self.methods = public_methods(
+            records=records,
+            households=self.national_db,
+            clock=self.clock,
+            timeout_seconds=3,
+            allow_test_numbers=True,
+        )
         self.methods |= registry_methods(
             self.registries.records(kinds), people=records, clock=self.clock, allow_test_numbers=True
         )
@@ -163,6 +173,10 @@ class FakeGateway:
     async def lookup(self, number: str, **fields: Any) -> citizen_service_pb2.LookupCitizenResponse:
         reply = await self.call(lookup_request(number, **fields).SerializeToString())
         return citizen_service_pb2.LookupCitizenResponse.FromString(reply.response)
+
+
+def memory_cache(clock: Clock, *, max_bytes: int = 1_000_000) -> MemoryIdentityCache:
+    return MemoryIdentityCache(clock=clock, max_bytes=max_bytes, ttl_seconds=3600, negative_ttl_seconds=60)
 
 
 def lookup_request(

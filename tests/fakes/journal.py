@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gateway.audit.receipt import Receipt
 from gateway.ports import JournalUnavailableError
@@ -22,6 +22,8 @@ class MemoryJournal:
         """What was journalled, by index."""
         self.batches: list[int] = []
         """How many payloads each append brought."""
+        self.leaf_hash: Callable[[bytes], bytes] = lambda payload: hashlib.sha256(b"\x00" + payload).digest()
+        """What receipts hold of a payload."""
 
     @property
     def available(self) -> bool:
@@ -33,7 +35,7 @@ class MemoryJournal:
             future.set_exception(JournalUnavailableError("the journal's disk is failing"))
             return future
         receipts = [
-            Receipt(self._origin, index, hashlib.sha256(b"\x00" + payload).digest())
+            Receipt(self._origin, index, self.leaf_hash(payload))
             for index, payload in enumerate(payloads, len(self.payloads))
         ]
         self.payloads += payloads

@@ -19,7 +19,16 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from dancu.citizen.v1.citizen_pb2 import MARITAL_STATUS_MARRIED, SEX_FEMALE, Citizen
-from dancu.citizen.v1.citizen_service_pb2 import LookupCitizenRequest, LookupCitizenResponse
+from dancu.citizen.v1.citizen_service_pb2 import (
+    BulkLookupCitizensRequest,
+    BulkLookupCitizensResponse,
+    LookupCitizenRequest,
+    LookupCitizenResponse,
+    LookupHouseholdRequest,
+    LookupHouseholdResponse,
+    VerifyCitizenRequest,
+    VerifyCitizenResponse,
+)
 from dancu.citizen.v1.citizen_service_pb2_grpc import CitizenServiceServicer, add_CitizenServiceServicer_to_server
 from dancu.common.v1.common_pb2 import BirthDate, Provenance
 
@@ -73,14 +82,14 @@ class Refusal:
         return told
 
 
-Step: TypeAlias = Refusal | LookupCitizenResponse | Callable[[], Awaitable[LookupCitizenResponse]]
+Step: TypeAlias = Refusal | Message | Callable[[], Awaitable[Message]]
 
 
 @dataclass(frozen=True)
 class SeenCall:
     """One call as it arrived."""
 
-    request: LookupCitizenRequest
+    request: Any
     metadata: dict[str, str]
     peer: str
     seconds_left: float
@@ -103,6 +112,22 @@ class ScriptedGateway(CitizenServiceServicer):
         self.calls: list[SeenCall] = []
 
     async def LookupCitizen(self, request: LookupCitizenRequest, context: Any) -> LookupCitizenResponse:  # noqa: N802
+        return await self._next(request, context)  # type: ignore[return-value]
+
+    async def VerifyCitizen(self, request: VerifyCitizenRequest, context: Any) -> VerifyCitizenResponse:  # noqa: N802
+        return await self._next(request, context)  # type: ignore[return-value]
+
+    async def LookupHousehold(  # noqa: N802
+        self, request: LookupHouseholdRequest, context: Any
+    ) -> LookupHouseholdResponse:
+        return await self._next(request, context)  # type: ignore[return-value]
+
+    async def BulkLookupCitizens(  # noqa: N802
+        self, request: BulkLookupCitizensRequest, context: Any
+    ) -> BulkLookupCitizensResponse:
+        return await self._next(request, context)  # type: ignore[return-value]
+
+    async def _next(self, request: Any, context: Any) -> Message:
         metadata = {name: value for name, value in context.invocation_metadata() if isinstance(value, str)}
         self.calls.append(SeenCall(request, metadata, context.peer(), context.time_remaining()))
         step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
@@ -110,7 +135,7 @@ class ScriptedGateway(CitizenServiceServicer):
             details = (("grpc-status-details-bin", _status(step).SerializeToString()),) if step.reason else ()
             await context.abort(step.code, step.message, (*step.trailing, *details))
             raise AssertionError("abort raises")  # noqa: TRY004  not about the type of the step
-        if not isinstance(step, LookupCitizenResponse):
+        if not isinstance(step, Message):
             step = await step()
         context.set_trailing_metadata(
             (

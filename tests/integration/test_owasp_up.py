@@ -63,8 +63,9 @@ def test_api2_and_api5_keys_open_only_their_own_port(gateway_up: GatewayUp) -> N
             # What is unreadable is told before rights are looked at: neither changes or shows anything.
             kinds = {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT}
             assert told.code() in kinds, rpc
+            # After a score of guesses nothing is checked any more, which opens no more than before.
             stranger = raw(admin, rpc, f"dck_nobody00_{'x' * 44}")
-            assert stranger.code() is grpc.StatusCode.UNAUTHENTICATED, rpc
+            assert stranger.code() in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.RESOURCE_EXHAUSTED}, rpc
         assert raw(admin, LOOKUP, lookup_key).code() is grpc.StatusCode.UNIMPLEMENTED
     (person,) = sample(1, population=1_000_000)
     with Client(target=gateway_up.target, key=admin_key) as operator, pytest.raises(Refused) as refused:

@@ -138,7 +138,7 @@ def test_what_is_explained_is_what_is_decided(**case: Any) -> None:
     )
     asking = account(policy)
     purpose = common_pb2.Purpose(procedure_code=case["procedure"], officer_id=case["officer"])
-    question: Any = SimpleNamespace(purpose=purpose, fields=tuple(case["asked"]))
+    question: Any = SimpleNamespace(purpose=purpose, fields=tuple(case["asked"]), tells=())
     method: Any = SimpleNamespace(scope=case["scope"], admin_roles=frozenset())
     try:
         authorise(asking, method, question, peer=case["peer"], now=NOW)

@@ -23,6 +23,7 @@ COMMANDS = (
     "audit",
     "report",
     "account",
+    "cache",
 )
 
 

@@ -101,6 +101,7 @@ upstream.refused("national_db", why="full", questions=3)
 upstream.breaker("national_db", is_open=True)
 upstream.concurrency("national_db", limit=4)
 observer.degraded("redis", is_degraded=True)
+observer.change_feed_lag(2.5)
 observer.journal_committed(0.0003, 7)
 """,
     )
@@ -119,6 +120,7 @@ observer.journal_committed(0.0003, 7)
     assert found[key("dancu_upstream_breaker_open", registry="national_db")] == 1
     assert found[key("dancu_degraded", dependency="national_db")] == 1
     assert found[key("dancu_degraded", dependency="redis")] == 1
+    assert found[key("dancu_change_feed_lag_seconds")] == 2.5
     assert found[key("dancu_journal_commit_seconds_count")] == 1
     assert found[key("dancu_journal_commit_seconds_bucket", le="0.0005")] == 1
     assert found[key("dancu_journal_commit_seconds_bucket", le="0.0002")] == 0

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from dancu.cli import account_group, audit_group, configuration, lookup, processes, registry, report, sample
+from dancu.cli import (
+    account_group,
+    audit_group,
+    bulk,
+    cache,
+    configuration,
+    household,
+    lookup,
+    processes,
+    registry,
+    report,
+    sample,
+    verify,
+)
 
 app = typer.Typer(
     name="dancu",
@@ -46,6 +59,9 @@ def _dancu(
 
 app.command("up", short_help="Run everything on this machine.")(processes.up)
 app.command("lookup", short_help="Look up one citizen.")(lookup.lookup)
+app.command("verify", short_help="Have claims about one citizen compared.")(verify.verify)
+app.command("household", short_help="Look up the household of one citizen.")(household.household)
+app.command("bulk", short_help="Look up the citizens of a file.")(bulk.bulk)
 app.command("registry", short_help="Look up what a specialised registry holds.")(registry.registry)
 app.command("sample", short_help="Print people of the mock national database.")(sample.sample)
 app.command("check-config", short_help="Check the settings, or print them.")(configuration.check_config)
@@ -55,3 +71,4 @@ app.command("mock", short_help="Run the mock national database alone.")(processe
 app.add_typer(audit_group.group, name="audit", short_help="Read, prove and verify the evidence.")
 app.command("report", short_help="Print the national report.")(report.report)
 app.add_typer(account_group.group, name="account", short_help="Manage who may ask what.")
+app.add_typer(cache.group, name="cache", short_help="Look after the copies of citizens.")

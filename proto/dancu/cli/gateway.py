@@ -111,18 +111,22 @@ def gateway(
     language: Language,
     as_json: bool,
     told: Mapping[str, str] | None = None,
+    wait_for_limits: bool = False,
 ) -> Iterator[Client]:
     """A client for the block; a refusal in it is told in the chosen way and ends the command with 1.
 
     `told` stands for the environment where a command means another than `environment(data_dir)`.
+    `wait_for_limits`: whether it waits until a limit admits the call, within the time-out.
     """
     # gRPC takes a fifth of a second to import, and its own log lines are no message to a person.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from dancu.client import Client, ConfigurationError, Refused
+    from dancu.client import Client, ConfigurationError, Refused, RetryPolicy
 
+    # Whoever waits for limits waits as often as the time-out allows.
+    retry = RetryPolicy(wait_for_limits=True, max_attempts=1000) if wait_for_limits else None
     try:
         known = environment(data_dir) if told is None else told
-        client = Client(target=target, key=key, timeout_seconds=timeout_seconds, environment=known)
+        client = Client(target=target, key=key, timeout_seconds=timeout_seconds, retry=retry, environment=known)
     except ConfigurationError as error:
         complain(str(error))
         raise typer.Exit(1) from None

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dancu.cli.gateway import DataDirOption, KeyOption, TargetOption, TimeoutOption, gateway
-from dancu.cli.lookup import (
+from dancu.cli.asking import (
     MANUAL_PROCEDURE,
     DossierOption,
     LegalBasisOption,
     MaxStalenessOption,
     OfficerOption,
     ProcedureOption,
-    claims_of,
     digits_of,
+    identity_claims,
+    purpose_of,
     span_of,
 )
+from dancu.cli.gateway import DataDirOption, KeyOption, TargetOption, TimeoutOption, gateway
 from dancu.cli.output import JsonOption, LangOption, Language, print_card, print_json
 
 if TYPE_CHECKING:
@@ -76,16 +77,14 @@ def registry(
     with gateway(
         target=target, key=key, data_dir=data_dir, timeout_seconds=timeout, language=language, as_json=as_json
     ) as client:
-        from dancu.client import REGISTRIES, Purpose
+        from dancu.client import REGISTRIES
 
         asked: RegistryArguments = {
-            "purpose": Purpose(
-                procedure_code=procedure, dossier_code=dossier, officer_id=officer, legal_basis=legal_basis
-            ),
+            "purpose": purpose_of(procedure, dossier, officer, legal_basis),
             "fields": field or (),
             "max_staleness": span_of(max_staleness),
         }
-        claims = claims_of(claimed_name, birth_date)
+        claims = identity_claims(claimed_name, birth_date)
         if claims is not None:
             asked["claims"] = claims
         digits = digits_of(number)

@@ -18,7 +18,18 @@
 from dancu.citizen.v1.citizen_pb2 import Citizen, Claims
 from dancu.client.aio import AsyncClient
 from dancu.client.blocking import Client
-from dancu.client.calls import Answer, LookupArguments, LookupResult, RateLimit
+from dancu.client.calls import Answer, LookupArguments, LookupResult, OneCitizen, RateLimit
+from dancu.client.citizen_calls import (
+    MAX_BULK_ITEMS,
+    BulkArguments,
+    BulkItem,
+    BulkResult,
+    HouseholdArguments,
+    HouseholdResult,
+    VerifyArguments,
+    VerifyResult,
+    bulk_item,
+)
 from dancu.client.connection import ConfigurationError
 from dancu.client.message_json import message_to_json, parse_birth_date
 from dancu.client.refusals import (
@@ -56,23 +67,30 @@ __all__ = [
     "DIGITAL_IDENTITY",
     "DRIVING_LICENCES",
     "ENTERPRISES",
+    "MAX_BULK_ITEMS",
     "REGISTRIES",
     "SOCIAL_INSURANCE",
     "Answer",
     "AsyncClient",
     "BirthDate",
+    "BulkArguments",
+    "BulkItem",
+    "BulkResult",
     "Citizen",
     "Claims",
     "Client",
     "ConfigurationError",
     "Conflict",
     "DeadlineExceeded",
+    "HouseholdArguments",
+    "HouseholdResult",
     "Internal",
     "InvalidRequest",
     "LimitExceeded",
     "LookupArguments",
     "LookupResult",
     "NotFound",
+    "OneCitizen",
     "PermissionDenied",
     "PreconditionFailed",
     "Provenance",
@@ -87,7 +105,10 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unreachable",
+    "VerifyArguments",
+    "VerifyResult",
     "Violation",
+    "bulk_item",
     "message_to_json",
     "parse_birth_date",
 ]

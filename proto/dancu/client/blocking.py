@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self, Unpack, cast
 
@@ -17,7 +17,13 @@ from dancu.audit.v1.audit_service_pb2 import (
     ListAuditRecordsResponse,
     ListDisclosuresResponse,
 )
-from dancu.citizen.v1.citizen_service_pb2 import LookupCitizenResponse
+from dancu.citizen.v1.citizen_service_pb2 import (
+    BulkLookupCitizensItem,
+    BulkLookupCitizensResponse,
+    LookupCitizenResponse,
+    LookupHouseholdResponse,
+    VerifyCitizenResponse,
+)
 from dancu.client.audit_calls import (
     GET_CHECKPOINT,
     GET_CONSISTENCY_PROOF,
@@ -34,6 +40,20 @@ from dancu.client.audit_calls import (
 )
 from dancu.client.base import ClientBase
 from dancu.client.calls import LOOKUP_CITIZEN, Answer, LookupArguments, LookupResult, Response, answered, lookup_request
+from dancu.client.citizen_calls import (
+    BULK_LOOKUP_CITIZENS,
+    LOOKUP_HOUSEHOLD,
+    VERIFY_CITIZEN,
+    BulkArguments,
+    BulkResult,
+    HouseholdArguments,
+    HouseholdResult,
+    VerifyArguments,
+    VerifyResult,
+    bulk_request,
+    household_request,
+    verify_request,
+)
 from dancu.client.refusals import refusal
 from dancu.client.registry_calls import Record, RegistryArguments, RegistryCall, RegistryResult, registry_request
 from dancu.receipt.v1.receipt_service_pb2 import (
@@ -57,6 +77,38 @@ class Client(ClientBase):
         request = lookup_request(asked)
         return LookupResult.of(
             self.call(LOOKUP_CITIZEN, request, LookupCitizenResponse, timeout_seconds=timeout_seconds)
+        )
+
+    def verify_citizen(self, *, timeout_seconds: float | None = None, **asked: Unpack[VerifyArguments]) -> VerifyResult:
+        """Have claims about one citizen compared; discloses verdicts alone. Raises `Refused`."""
+        request = verify_request(asked)
+        return VerifyResult.of(
+            self.call(VERIFY_CITIZEN, request, VerifyCitizenResponse, timeout_seconds=timeout_seconds)
+        )
+
+    def lookup_household(
+        self, *, timeout_seconds: float | None = None, **asked: Unpack[HouseholdArguments]
+    ) -> HouseholdResult:
+        """Look up the household of one citizen. Raises `Refused`."""
+        request = household_request(asked)
+        return HouseholdResult.of(
+            self.call(LOOKUP_HOUSEHOLD, request, LookupHouseholdResponse, timeout_seconds=timeout_seconds)
+        )
+
+    def bulk_lookup_citizens(
+        self,
+        items: Iterable[BulkLookupCitizensItem | str],
+        *,
+        timeout_seconds: float | None = None,
+        **asked: Unpack[BulkArguments],
+    ) -> BulkResult:
+        """Look up 1 to 500 citizens, by number or as items with claims; each is answered or refused by itself.
+
+        Raises `Refused` for what concerns the call as a whole.
+        """
+        request = bulk_request(items, asked)
+        return BulkResult.of(
+            self.call(BULK_LOOKUP_CITIZENS, request, BulkLookupCitizensResponse, timeout_seconds=timeout_seconds)
         )
 
     def lookup_registry(

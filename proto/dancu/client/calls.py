@@ -15,7 +15,12 @@ from typing import Generic, TypedDict, TypeVar
 from google.protobuf.message import Message
 
 from dancu.citizen.v1.citizen_pb2 import Citizen, Claims
-from dancu.citizen.v1.citizen_service_pb2 import LookupCitizenRequest, LookupCitizenResponse
+from dancu.citizen.v1.citizen_service_pb2 import (
+    LookupCitizenRequest,
+    LookupCitizenResponse,
+    LookupHouseholdRequest,
+    VerifyCitizenRequest,
+)
 from dancu.client.refusals import RECEIPT_KEY, REQUEST_ID_KEY
 from dancu.common.v1.common_pb2 import Provenance, Purpose
 
@@ -55,6 +60,8 @@ class Answer(Generic[Response]):
     """Names the durable audit record of the call, `origin:index:leaf`; keep it to prove the lookup later."""
     rate_limit: RateLimit | None
     """How much more may be asked, where the gateway told."""
+    receipts: tuple[str, ...] = ()
+    """The receipts of all records of the call, as far as its trailing metadata names them; `receipt` is the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +81,35 @@ class LookupResult:
         return cls(message.citizen, message.provenance, answer.request_id, answer.receipt, answer.rate_limit)
 
 
-class LookupArguments(TypedDict, total=False):
-    """What a lookup asks. One number and one of `purpose` and `procedure` are required."""
+class Why(TypedDict, total=False):
+    """Why a question is asked; one of `purpose` and `procedure` is required."""
+
+    purpose: Purpose
+    """Why the question is asked."""
+    procedure: str
+    """Short for a purpose of which only the procedure's code is stated."""
+    request_id: str
+    """The caller's own identifier of the call; absent: one made by the gateway."""
+
+
+class OneCitizen(Why, total=False):
+    """Who is asked about; exactly one number is required."""
 
     personal_number: str
     """12 digits."""
     legacy_number: str
     """9 digits (CMND)."""
-    fields: Iterable[str]
-    """Paths of `Citizen`, at most 64; absent: every field the account may see."""
-    purpose: Purpose
-    """Why the question is asked."""
-    procedure: str
-    """Short for a purpose of which only the procedure's code is stated."""
     claims: Claims
     """What the caller claims to know; compared before anything is disclosed."""
+
+
+class LookupArguments(OneCitizen, total=False):
+    """What a lookup asks. One number and one of `purpose` and `procedure` are required."""
+
+    fields: Iterable[str]
+    """Paths of `Citizen`, at most 64; absent: every field the account may see."""
     max_staleness: timedelta | None
     """The oldest copy accepted, 0 to 30 days; zero goes to the national database. Absent: the account's ceiling."""
-    request_id: str
-    """The caller's own identifier of the call; absent: one made by the gateway."""
 
 
 def lookup_request(arguments: LookupArguments) -> LookupCitizenRequest:
@@ -100,15 +117,10 @@ def lookup_request(arguments: LookupArguments) -> LookupCitizenRequest:
 
     Raises TypeError where a number or a purpose is missing or named twice.
     """
-    if ("personal_number" in arguments) == ("legacy_number" in arguments):
-        raise TypeError("exactly one of personal_number and legacy_number is needed")
     request = LookupCitizenRequest(
-        purpose=stated_purpose(arguments), claims=arguments.get("claims"), request_id=arguments.get("request_id", "")
+        purpose=purpose_of(arguments), claims=arguments.get("claims"), request_id=arguments.get("request_id", "")
     )
-    if "personal_number" in arguments:
-        request.personal_number = arguments["personal_number"]
-    else:
-        request.legacy_number = arguments["legacy_number"]
+    set_number(request, arguments)
     request.read_mask.paths.extend(arguments.get("fields", ()))
     max_staleness = arguments.get("max_staleness")
     if max_staleness is not None:
@@ -116,14 +128,38 @@ def lookup_request(arguments: LookupArguments) -> LookupCitizenRequest:
     return request
 
 
+def set_number(
+    request: LookupCitizenRequest | VerifyCitizenRequest | LookupHouseholdRequest, arguments: OneCitizen
+) -> None:
+    """Put the one number into a request; raises TypeError where there is none or more than one."""
+    if ("personal_number" in arguments) == ("legacy_number" in arguments):
+        raise TypeError("exactly one of personal_number and legacy_number is needed")
+    if "personal_number" in arguments:
+        request.personal_number = arguments["personal_number"]
+    else:
+        request.legacy_number = arguments["legacy_number"]
+
+
+def purpose_of(arguments: Why) -> Purpose:
+    """The purpose stated; raises TypeError where there is none or more than one."""
+    if ("purpose" in arguments) == ("procedure" in arguments):
+        raise TypeError("exactly one of purpose and procedure is needed")
+    if "purpose" in arguments:
+        return arguments["purpose"]
+    return Purpose(procedure_code=arguments["procedure"])
+
+
 def answered(message: Response, trailing: Iterable[tuple[str, str | bytes]]) -> Answer[Response]:
     """The answer that a response and its trailing metadata make."""
-    told = {name: value for name, value in trailing if isinstance(value, str)}
+    pairs = [(name, value) for name, value in trailing if isinstance(value, str)]
+    told = dict(pairs)
+    receipts = tuple(value for name, value in pairs if name == RECEIPT_KEY)
     return Answer(
         message,
         told.get(REQUEST_ID_KEY, ""),
-        told.get(RECEIPT_KEY, ""),
+        receipts[0] if receipts else "",
         rate_limit(told.get("ratelimit", ""), told.get("ratelimit-policy", "")),
+        receipts,
     )
 
 
@@ -153,12 +189,3 @@ def _items(text: str) -> Sequence[tuple[str, dict[str, int]]]:
 
 def _seconds(value: int | None) -> timedelta | None:
     return None if value is None else timedelta(seconds=value)
-
-
-def stated_purpose(arguments: LookupArguments) -> Purpose:
-    """The purpose that the arguments state; TypeError unless exactly one of `purpose` and `procedure` does."""
-    if ("purpose" in arguments) == ("procedure" in arguments):
-        raise TypeError("exactly one of purpose and procedure is needed")
-    if "purpose" in arguments:
-        return arguments["purpose"]
-    return Purpose(procedure_code=arguments["procedure"])

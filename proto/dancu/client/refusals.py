@@ -30,6 +30,8 @@ from google.rpc import error_details_pb2, status_pb2
 if TYPE_CHECKING:
     from google.protobuf.any_pb2 import Any as AnyMessage
 
+    from dancu.common.v1.common_pb2 import Status
+
 DOMAIN = "dancu"
 """The domain of the gateway's reasons in google.rpc.ErrorInfo."""
 
@@ -142,6 +144,7 @@ class Internal(Refused):
     """A defect of the gateway; `request_id` leads its operators to the cause."""
 
 
+_CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 _BY_CODE: dict[grpc.StatusCode, type[Refused]] = {
     grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
     grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
@@ -176,6 +179,13 @@ def refusal(code: grpc.StatusCode, details: str, trailing: Iterable[tuple[str, s
         kind = Unreachable if kind is Unavailable else kind
         found.reason = UNREACHABLE if kind is Unreachable else code.name
     return kind(**vars(found))
+
+
+def refusal_in(status: Status, *, request_id: str, receipt: str) -> Refused:
+    """The refusal of one part of a call that was answered."""
+    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+    trailing = ((_DETAILS_KEY, status.SerializeToString()), (REQUEST_ID_KEY, request_id), (RECEIPT_KEY, receipt))
+    return refusal(code, status.message, trailing)
 
 
 def _read(detail: AnyMessage, found: Refused) -> None:

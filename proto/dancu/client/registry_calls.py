@@ -13,7 +13,7 @@ from typing import Any, Generic, TypedDict, TypeVar, cast
 from google.protobuf.message import Message
 
 from dancu.citizen.v1.citizen_pb2 import Claims
-from dancu.client.calls import Answer, LookupArguments, RateLimit, stated_purpose
+from dancu.client.calls import Answer, LookupArguments, RateLimit, purpose_of
 from dancu.common.v1.common_pb2 import Provenance, Purpose
 from dancu.registry.v1 import registry_service_pb2 as service
 from dancu.registry.v1.civil_status_pb2 import CivilStatus
@@ -132,7 +132,7 @@ def registry_request(registry: RegistryCall[Any], arguments: RegistryArguments) 
     if ("personal_number" in arguments) == ("enterprise_code" in arguments):
         raise TypeError("exactly one of personal_number and enterprise_code is needed")
     request: Any = registry.request(
-        purpose=stated_purpose(cast("LookupArguments", arguments)),
+        purpose=purpose_of(cast("LookupArguments", arguments)),
         claims=arguments.get("claims"),
         request_id=arguments.get("request_id", ""),
     )

@@ -55,6 +55,8 @@ class AuditRecord(_message.Message):
     CONTINUATION_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
     INTENT_FIELD_NUMBER: _builtins.int
+    MISMATCHED_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position in the journal of its origin, from 0 without gaps. Set by the journal."""
     request_id: _builtins.str
@@ -104,13 +106,21 @@ class AuditRecord(_message.Message):
     record of what became of it. Where none follows, the process died in between, and what holds is what the accounts
     say. Always a `continuation`: the call is counted by what became of it.
     """
+    items: _builtins.int
+    """How many items of a bulk call this record stands for, where they are recorded together: the invalid ones, or all of
+    a call that was refused before it was admitted. 0 and 1 both mean one.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the call arrived."""
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Paths of the fields disclosed. Empty unless answered."""
+        """Paths of the fields disclosed; of a verification, the claims compared, as "claims.full_name". Empty unless answered."""
+
+    @_builtins.property
+    def mismatched(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Which claims of an answered verification did not match, as "claims.full_name"."""
 
     def __init__(
         self,
@@ -140,10 +150,12 @@ class AuditRecord(_message.Message):
         continuation: _builtins.bool = ...,
         target: _builtins.str = ...,
         intent: _builtins.bool = ...,
+        mismatched: _abc.Iterable[_builtins.str] | None = ...,
+        items: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "continuation", b"continuation", "count", b"count", "credential_id", b"credential_id", "data_age_millis", b"data_age_millis", "dossier", b"dossier", "fields", b"fields", "index", b"index", "intent", b"intent", "latency_micros", b"latency_micros", "legal_basis", b"legal_basis", "method", b"method", "officer", b"officer", "organisation", b"organisation", "outcome", b"outcome", "peer", b"peer", "policy_version", b"policy_version", "procedure", b"procedure", "request_id", b"request_id", "source", b"source", "subject_key_version", b"subject_key_version", "subject_token", b"subject_token", "target", b"target", "time", b"time", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "continuation", b"continuation", "count", b"count", "credential_id", b"credential_id", "data_age_millis", b"data_age_millis", "dossier", b"dossier", "fields", b"fields", "index", b"index", "intent", b"intent", "items", b"items", "latency_micros", b"latency_micros", "legal_basis", b"legal_basis", "method", b"method", "mismatched", b"mismatched", "officer", b"officer", "organisation", b"organisation", "outcome", b"outcome", "peer", b"peer", "policy_version", b"policy_version", "procedure", b"procedure", "request_id", b"request_id", "source", b"source", "subject_key_version", b"subject_key_version", "subject_token", b"subject_token", "target", b"target", "time", b"time", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -217,19 +217,27 @@ class BirthRegistration(_message.Message):
 
     PROVINCE_CODE_FIELD_NUMBER: _builtins.int
     PROVINCE_NAME_FIELD_NUMBER: _builtins.int
+    CURRENT_PROVINCE_CODE_FIELD_NUMBER: _builtins.int
+    CURRENT_PROVINCE_NAME_FIELD_NUMBER: _builtins.int
     province_code: _builtins.str
     """Three-digit code of one of the 63 provinces as personal numbers write it, for example "001"."""
     province_name: _builtins.str
     """Name of that province at the time of registration."""
+    current_province_code: _builtins.str
+    """Two-digit code of the unit of today, of the 34, that the province became part of (Decision 19/2025/QĐ-TTg)."""
+    current_province_name: _builtins.str
+    """Name of that unit."""
     def __init__(
         self,
         *,
         province_code: _builtins.str = ...,
         province_name: _builtins.str = ...,
+        current_province_code: _builtins.str = ...,
+        current_province_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["province_code", b"province_code", "province_name", b"province_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_province_code", b"current_province_code", "current_province_name", b"current_province_name", "province_code", b"province_code", "province_name", b"province_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -449,6 +457,7 @@ class Claims(_message.Message):
     HOUSEHOLD_HEAD_NAME_FIELD_NUMBER: _builtins.int
     MARITAL_STATUS_FIELD_NUMBER: _builtins.int
     ALIVE_FIELD_NUMBER: _builtins.int
+    RESIDENCE_AS_OF_FIELD_NUMBER: _builtins.int
     full_name: _builtins.str
     """Full name as the caller knows it; at most 200 characters, no control characters."""
     sex: Global___Sex.ValueType
@@ -456,13 +465,20 @@ class Claims(_message.Message):
     legacy_number: _builtins.str
     """Legacy number (CMND), 9 digits."""
     residence_province_code: _builtins.str
-    """Province of permanent residence, two-digit code of the 34 units."""
+    """Province of permanent residence, two-digit code: of the 34 units in force since 1 July 2025, or of the 63 before
+    them. Which table is meant follows from `residence_as_of`.
+    """
     household_head_name: _builtins.str
     """Name of the head of the household; at most 200 characters."""
     marital_status: Global___MaritalStatus.ValueType
     """Marital status."""
     alive: _builtins.bool
     """Whether the citizen lives."""
+    residence_as_of: _builtins.str
+    """The day on which `residence_province_code` was written, YYYY-MM-DD, from 2008-08-01 to today: 15 meant Yên Bái until
+    30 June 2025 and means Lào Cai since. Absent: the code is read in the table of today, and only where that does not
+    know it in the one before. Not a claim of its own.
+    """
     @_builtins.property
     def birth_date(self) -> _common_pb2.BirthDate:
         """Date of birth as the caller knows it."""
@@ -478,10 +494,11 @@ class Claims(_message.Message):
         household_head_name: _builtins.str | None = ...,
         marital_status: Global___MaritalStatus.ValueType | None = ...,
         alive: _builtins.bool | None = ...,
+        residence_as_of: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_alive", b"_alive", "_full_name", b"_full_name", "_household_head_name", b"_household_head_name", "_legacy_number", b"_legacy_number", "_marital_status", b"_marital_status", "_residence_province_code", b"_residence_province_code", "_sex", b"_sex", "alive", b"alive", "birth_date", b"birth_date", "full_name", b"full_name", "household_head_name", b"household_head_name", "legacy_number", b"legacy_number", "marital_status", b"marital_status", "residence_province_code", b"residence_province_code", "sex", b"sex"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alive", b"_alive", "_full_name", b"_full_name", "_household_head_name", b"_household_head_name", "_legacy_number", b"_legacy_number", "_marital_status", b"_marital_status", "_residence_as_of", b"_residence_as_of", "_residence_province_code", b"_residence_province_code", "_sex", b"_sex", "alive", b"alive", "birth_date", b"birth_date", "full_name", b"full_name", "household_head_name", b"household_head_name", "legacy_number", b"legacy_number", "marital_status", b"marital_status", "residence_as_of", b"residence_as_of", "residence_province_code", b"residence_province_code", "sex", b"sex"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alive", b"_alive", "_full_name", b"_full_name", "_household_head_name", b"_household_head_name", "_legacy_number", b"_legacy_number", "_marital_status", b"_marital_status", "_residence_province_code", b"_residence_province_code", "_sex", b"_sex", "alive", b"alive", "birth_date", b"birth_date", "full_name", b"full_name", "household_head_name", b"household_head_name", "legacy_number", b"legacy_number", "marital_status", b"marital_status", "residence_province_code", b"residence_province_code", "sex", b"sex"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alive", b"_alive", "_full_name", b"_full_name", "_household_head_name", b"_household_head_name", "_legacy_number", b"_legacy_number", "_marital_status", b"_marital_status", "_residence_as_of", b"_residence_as_of", "_residence_province_code", b"_residence_province_code", "_sex", b"_sex", "alive", b"alive", "birth_date", b"birth_date", "full_name", b"full_name", "household_head_name", b"household_head_name", "legacy_number", b"legacy_number", "marital_status", b"marital_status", "residence_as_of", b"residence_as_of", "residence_province_code", b"residence_province_code", "sex", b"sex"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__alive: _TypeAlias = _typing.Literal["alive"]  # noqa: Y015
     _WhichOneofArgType__alive: _TypeAlias = _typing.Literal["_alive", b"_alive"]  # noqa: Y015
@@ -493,6 +510,8 @@ class Claims(_message.Message):
     _WhichOneofArgType__legacy_number: _TypeAlias = _typing.Literal["_legacy_number", b"_legacy_number"]  # noqa: Y015
     _WhichOneofReturnType__marital_status: _TypeAlias = _typing.Literal["marital_status"]  # noqa: Y015
     _WhichOneofArgType__marital_status: _TypeAlias = _typing.Literal["_marital_status", b"_marital_status"]  # noqa: Y015
+    _WhichOneofReturnType__residence_as_of: _TypeAlias = _typing.Literal["residence_as_of"]  # noqa: Y015
+    _WhichOneofArgType__residence_as_of: _TypeAlias = _typing.Literal["_residence_as_of", b"_residence_as_of"]  # noqa: Y015
     _WhichOneofReturnType__residence_province_code: _TypeAlias = _typing.Literal["residence_province_code"]  # noqa: Y015
     _WhichOneofArgType__residence_province_code: _TypeAlias = _typing.Literal["_residence_province_code", b"_residence_province_code"]  # noqa: Y015
     _WhichOneofReturnType__sex: _TypeAlias = _typing.Literal["sex"]  # noqa: Y015
@@ -507,6 +526,8 @@ class Claims(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__legacy_number) -> _WhichOneofReturnType__legacy_number | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__marital_status) -> _WhichOneofReturnType__marital_status | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__residence_as_of) -> _WhichOneofReturnType__residence_as_of | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__residence_province_code) -> _WhichOneofReturnType__residence_province_code | None: ...
     @_typing.overload

@@ -28,17 +28,41 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&dancu/citizen/v1/citizen_service.proto\x12\x10\x64\x61ncu.citizen.v1\x1a\x1e\x64\x61ncu/citizen/v1/citizen.proto\x1a\x1c\x64\x61ncu/common/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\"\x9e\x02\n\x14LookupCitizenRequest\x12\x19\n\x0fpersonal_number\x18\x01 \x01(\tH\x00\x12\x17\n\rlegacy_number\x18\x02 \x01(\tH\x00\x12(\n\x06\x63laims\x18\x03 \x01(\x0b\x32\x18.dancu.citizen.v1.Claims\x12-\n\tread_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12)\n\x07purpose\x18\x05 \x01(\x0b\x32\x18.dancu.common.v1.Purpose\x12\x30\n\rmax_staleness\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x07 \x01(\tB\x08\n\x06number\"t\n\x15LookupCitizenResponse\x12*\n\x07\x63itizen\x18\x01 \x01(\x0b\x32\x19.dancu.citizen.v1.Citizen\x12/\n\nprovenance\x18\x02 \x01(\x0b\x32\x1b.dancu.common.v1.Provenance2r\n\x0e\x43itizenService\x12`\n\rLookupCitizen\x12&.dancu.citizen.v1.LookupCitizenRequest\x1a\'.dancu.citizen.v1.LookupCitizenResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&dancu/citizen/v1/citizen_service.proto\x12\x10\x64\x61ncu.citizen.v1\x1a\x1e\x64\x61ncu/citizen/v1/citizen.proto\x1a\x1c\x64\x61ncu/common/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\"\x9e\x02\n\x14LookupCitizenRequest\x12\x19\n\x0fpersonal_number\x18\x01 \x01(\tH\x00\x12\x17\n\rlegacy_number\x18\x02 \x01(\tH\x00\x12(\n\x06\x63laims\x18\x03 \x01(\x0b\x32\x18.dancu.citizen.v1.Claims\x12-\n\tread_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12)\n\x07purpose\x18\x05 \x01(\x0b\x32\x18.dancu.common.v1.Purpose\x12\x30\n\rmax_staleness\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x07 \x01(\tB\x08\n\x06number\"t\n\x15LookupCitizenResponse\x12*\n\x07\x63itizen\x18\x01 \x01(\x0b\x32\x19.dancu.citizen.v1.Citizen\x12/\n\nprovenance\x18\x02 \x01(\x0b\x32\x1b.dancu.common.v1.Provenance\"\xef\x01\n\x14VerifyCitizenRequest\x12\x19\n\x0fpersonal_number\x18\x01 \x01(\tH\x00\x12\x17\n\rlegacy_number\x18\x02 \x01(\tH\x00\x12(\n\x06\x63laims\x18\x03 \x01(\x0b\x32\x18.dancu.citizen.v1.Claims\x12)\n\x07purpose\x18\x04 \x01(\x0b\x32\x18.dancu.common.v1.Purpose\x12\x30\n\rmax_staleness\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\x08\n\x06number\"\x81\x01\n\x0b\x43laimResult\x12\r\n\x05\x63laim\x18\x01 \x01(\t\x12*\n\x07verdict\x18\x02 \x01(\x0e\x32\x19.dancu.citizen.v1.Verdict\x12\x37\n\x0enormalizations\x18\x03 \x03(\x0e\x32\x1f.dancu.citizen.v1.Normalization\"x\n\x15VerifyCitizenResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.dancu.citizen.v1.ClaimResult\x12/\n\nprovenance\x18\x02 \x01(\x0b\x32\x1b.dancu.common.v1.Provenance\"\xee\x01\n\x16LookupHouseholdRequest\x12\x19\n\x0fpersonal_number\x18\x01 \x01(\tH\x00\x12\x17\n\rlegacy_number\x18\x02 \x01(\tH\x00\x12(\n\x06\x63laims\x18\x03 \x01(\x0b\x32\x18.dancu.citizen.v1.Claims\x12-\n\tread_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12)\n\x07purpose\x18\x05 \x01(\x0b\x32\x18.dancu.common.v1.Purpose\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\x08\n\x06number\"\xa0\x01\n\x0fHouseholdMember\x12\x35\n\x08relation\x18\x01 \x01(\x0e\x32#.dancu.citizen.v1.HouseholdRelation\x12*\n\x07\x63itizen\x18\x02 \x01(\x0b\x32\x19.dancu.citizen.v1.Citizen\x12\x12\n\nis_subject\x18\x03 \x01(\x08\x12\x16\n\x0erecord_version\x18\x04 \x01(\x04\"\x94\x01\n\x17LookupHouseholdResponse\x12\x14\n\x0chousehold_id\x18\x01 \x01(\t\x12\x32\n\x07members\x18\x02 \x03(\x0b\x32!.dancu.citizen.v1.HouseholdMember\x12/\n\nprovenance\x18\x03 \x01(\x0b\x32\x1b.dancu.common.v1.Provenance\"\x80\x01\n\x16\x42ulkLookupCitizensItem\x12\x19\n\x0fpersonal_number\x18\x01 \x01(\tH\x00\x12\x17\n\rlegacy_number\x18\x02 \x01(\tH\x00\x12(\n\x06\x63laims\x18\x03 \x01(\x0b\x32\x18.dancu.citizen.v1.ClaimsB\x08\n\x06number\"\xf4\x01\n\x19\x42ulkLookupCitizensRequest\x12\x37\n\x05items\x18\x01 \x03(\x0b\x32(.dancu.citizen.v1.BulkLookupCitizensItem\x12-\n\tread_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12)\n\x07purpose\x18\x03 \x01(\x0b\x32\x18.dancu.common.v1.Purpose\x12\x30\n\rmax_staleness\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\xb1\x01\n\x18\x42ulkLookupCitizensResult\x12*\n\x07\x63itizen\x18\x01 \x01(\x0b\x32\x19.dancu.citizen.v1.Citizen\x12/\n\nprovenance\x18\x02 \x01(\x0b\x32\x1b.dancu.common.v1.Provenance\x12\'\n\x06status\x18\x03 \x01(\x0b\x32\x17.dancu.common.v1.Status\x12\x0f\n\x07receipt\x18\x04 \x01(\t\"W\n\x1a\x42ulkLookupCitizensResponse\x12\x39\n\x05items\x18\x01 \x03(\x0b\x32*.dancu.citizen.v1.BulkLookupCitizensResult*\x7f\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x11\n\rVERDICT_MATCH\x10\x01\x12\x1c\n\x18VERDICT_MATCH_NORMALIZED\x10\x02\x12\x14\n\x10VERDICT_MISMATCH\x10\x03\x12\x14\n\x10VERDICT_NOT_HELD\x10\x04*\xbe\x02\n\rNormalization\x12\x1d\n\x19NORMALIZATION_UNSPECIFIED\x10\x00\x12\x16\n\x12NORMALIZATION_CASE\x10\x01\x12\x1c\n\x18NORMALIZATION_DIACRITICS\x10\x02\x12\x1a\n\x16NORMALIZATION_D_STROKE\x10\x03\x12\x1e\n\x1aNORMALIZATION_UNICODE_FORM\x10\x04\x12\x18\n\x14NORMALIZATION_SPACES\x10\x05\x12\x1c\n\x18NORMALIZATION_WORD_ORDER\x10\x06\x12!\n\x1dNORMALIZATION_YEAR_ONLY_BIRTH\x10\x07\x12\x1f\n\x1bNORMALIZATION_PROVINCE_CODE\x10\x08\x12 \n\x1cNORMALIZATION_TONE_PLACEMENT\x10\t2\xad\x03\n\x0e\x43itizenService\x12`\n\rLookupCitizen\x12&.dancu.citizen.v1.LookupCitizenRequest\x1a\'.dancu.citizen.v1.LookupCitizenResponse\x12`\n\rVerifyCitizen\x12&.dancu.citizen.v1.VerifyCitizenRequest\x1a\'.dancu.citizen.v1.VerifyCitizenResponse\x12\x66\n\x0fLookupHousehold\x12(.dancu.citizen.v1.LookupHouseholdRequest\x1a).dancu.citizen.v1.LookupHouseholdResponse\x12o\n\x12\x42ulkLookupCitizens\x12+.dancu.citizen.v1.BulkLookupCitizensRequest\x1a,.dancu.citizen.v1.BulkLookupCitizensResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dancu.citizen.v1.citizen_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_VERDICT']._serialized_start=2293
+  _globals['_VERDICT']._serialized_end=2420
+  _globals['_NORMALIZATION']._serialized_start=2423
+  _globals['_NORMALIZATION']._serialized_end=2741
   _globals['_LOOKUPCITIZENREQUEST']._serialized_start=189
   _globals['_LOOKUPCITIZENREQUEST']._serialized_end=475
   _globals['_LOOKUPCITIZENRESPONSE']._serialized_start=477
   _globals['_LOOKUPCITIZENRESPONSE']._serialized_end=593
-  _globals['_CITIZENSERVICE']._serialized_start=595
-  _globals['_CITIZENSERVICE']._serialized_end=709
+  _globals['_VERIFYCITIZENREQUEST']._serialized_start=596
+  _globals['_VERIFYCITIZENREQUEST']._serialized_end=835
+  _globals['_CLAIMRESULT']._serialized_start=838
+  _globals['_CLAIMRESULT']._serialized_end=967
+  _globals['_VERIFYCITIZENRESPONSE']._serialized_start=969
+  _globals['_VERIFYCITIZENRESPONSE']._serialized_end=1089
+  _globals['_LOOKUPHOUSEHOLDREQUEST']._serialized_start=1092
+  _globals['_LOOKUPHOUSEHOLDREQUEST']._serialized_end=1330
+  _globals['_HOUSEHOLDMEMBER']._serialized_start=1333
+  _globals['_HOUSEHOLDMEMBER']._serialized_end=1493
+  _globals['_LOOKUPHOUSEHOLDRESPONSE']._serialized_start=1496
+  _globals['_LOOKUPHOUSEHOLDRESPONSE']._serialized_end=1644
+  _globals['_BULKLOOKUPCITIZENSITEM']._serialized_start=1647
+  _globals['_BULKLOOKUPCITIZENSITEM']._serialized_end=1775
+  _globals['_BULKLOOKUPCITIZENSREQUEST']._serialized_start=1778
+  _globals['_BULKLOOKUPCITIZENSREQUEST']._serialized_end=2022
+  _globals['_BULKLOOKUPCITIZENSRESULT']._serialized_start=2025
+  _globals['_BULKLOOKUPCITIZENSRESULT']._serialized_end=2202
+  _globals['_BULKLOOKUPCITIZENSRESPONSE']._serialized_start=2204
+  _globals['_BULKLOOKUPCITIZENSRESPONSE']._serialized_end=2291
+  _globals['_CITIZENSERVICE']._serialized_start=2744
+  _globals['_CITIZENSERVICE']._serialized_end=3173
 # @@protoc_insertion_point(module_scope)

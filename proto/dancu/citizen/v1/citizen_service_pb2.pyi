@@ -3,12 +3,15 @@
 isort:skip_file
 Questions about citizens, answered from the national population database."""
 
+from collections import abc as _abc
 from dancu.citizen.v1 import citizen_pb2 as _citizen_pb2
 from dancu.common.v1 import common_pb2 as _common_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +22,90 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Verdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERDICT_UNSPECIFIED: _Verdict.ValueType  # 0
+    """Not used in answers."""
+    VERDICT_MATCH: _Verdict.ValueType  # 1
+    """The claim is exactly what the record holds."""
+    VERDICT_MATCH_NORMALIZED: _Verdict.ValueType  # 2
+    """The claim means what the record holds and is written otherwise; `normalizations` says how."""
+    VERDICT_MISMATCH: _Verdict.ValueType  # 3
+    """The claim does not agree with the record."""
+    VERDICT_NOT_HELD: _Verdict.ValueType  # 4
+    """The record holds nothing to compare the claim with."""
+
+class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
+    """What became of one claim."""
+
+VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
+"""Not used in answers."""
+VERDICT_MATCH: Verdict.ValueType  # 1
+"""The claim is exactly what the record holds."""
+VERDICT_MATCH_NORMALIZED: Verdict.ValueType  # 2
+"""The claim means what the record holds and is written otherwise; `normalizations` says how."""
+VERDICT_MISMATCH: Verdict.ValueType  # 3
+"""The claim does not agree with the record."""
+VERDICT_NOT_HELD: Verdict.ValueType  # 4
+"""The record holds nothing to compare the claim with."""
+Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
+
+class _Normalization:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NormalizationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Normalization.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NORMALIZATION_UNSPECIFIED: _Normalization.ValueType  # 0
+    """Not used in answers."""
+    NORMALIZATION_CASE: _Normalization.ValueType  # 1
+    """Capitals: "NGUYỄN VĂN AN"."""
+    NORMALIZATION_DIACRITICS: _Normalization.ValueType  # 2
+    """One of the two names is written wholly without diacritics: "Nguyen Van An"."""
+    NORMALIZATION_D_STROKE: _Normalization.ValueType  # 3
+    """One of the two names is written with d, or the lookalike ð, for đ: "Dặng" for "Đặng"."""
+    NORMALIZATION_UNICODE_FORM: _Normalization.ValueType  # 4
+    """The same characters in another Unicode form, such as NFD."""
+    NORMALIZATION_SPACES: _Normalization.ValueType  # 5
+    """Spaces doubled, at an end, of another kind, or characters without width."""
+    NORMALIZATION_WORD_ORDER: _Normalization.ValueType  # 6
+    """The same words in another order: "An Nguyễn Văn"."""
+    NORMALIZATION_YEAR_ONLY_BIRTH: _Normalization.ValueType  # 7
+    """One of the two birth dates states less than the other, such as the year only, and agrees in what it states."""
+    NORMALIZATION_PROVINCE_CODE: _Normalization.ValueType  # 8
+    """A code of the 63 provinces that became part of the province on record."""
+    NORMALIZATION_TONE_PLACEMENT: _Normalization.ValueType  # 9
+    """The tone mark stands on another vowel of the same syllable: "Hoà" for "Hòa"."""
+
+class Normalization(_Normalization, metaclass=_NormalizationEnumTypeWrapper):
+    """A difference of writing that was set aside to make a claim match. docs/matching.md explains each with an example."""
+
+NORMALIZATION_UNSPECIFIED: Normalization.ValueType  # 0
+"""Not used in answers."""
+NORMALIZATION_CASE: Normalization.ValueType  # 1
+"""Capitals: "NGUYỄN VĂN AN"."""
+NORMALIZATION_DIACRITICS: Normalization.ValueType  # 2
+"""One of the two names is written wholly without diacritics: "Nguyen Van An"."""
+NORMALIZATION_D_STROKE: Normalization.ValueType  # 3
+"""One of the two names is written with d, or the lookalike ð, for đ: "Dặng" for "Đặng"."""
+NORMALIZATION_UNICODE_FORM: Normalization.ValueType  # 4
+"""The same characters in another Unicode form, such as NFD."""
+NORMALIZATION_SPACES: Normalization.ValueType  # 5
+"""Spaces doubled, at an end, of another kind, or characters without width."""
+NORMALIZATION_WORD_ORDER: Normalization.ValueType  # 6
+"""The same words in another order: "An Nguyễn Văn"."""
+NORMALIZATION_YEAR_ONLY_BIRTH: Normalization.ValueType  # 7
+"""One of the two birth dates states less than the other, such as the year only, and agrees in what it states."""
+NORMALIZATION_PROVINCE_CODE: Normalization.ValueType  # 8
+"""A code of the 63 provinces that became part of the province on record."""
+NORMALIZATION_TONE_PLACEMENT: Normalization.ValueType  # 9
+"""The tone mark stands on another vowel of the same syllable: "Hoà" for "Hòa"."""
+Global___Normalization: _TypeAlias = Normalization  # noqa: Y015
 
 @_typing.final
 class LookupCitizenRequest(_message.Message):
@@ -116,3 +203,383 @@ class LookupCitizenResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LookupCitizenResponse: _TypeAlias = LookupCitizenResponse  # noqa: Y015
+
+@_typing.final
+class VerifyCitizenRequest(_message.Message):
+    """Asks whether claims about one citizen are true."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSONAL_NUMBER_FIELD_NUMBER: _builtins.int
+    LEGACY_NUMBER_FIELD_NUMBER: _builtins.int
+    CLAIMS_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    MAX_STALENESS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    personal_number: _builtins.str
+    """Personal number, as in LookupCitizenRequest."""
+    legacy_number: _builtins.str
+    """Legacy number (CMND), 9 digits."""
+    request_id: _builtins.str
+    """The caller's own identifier of this call; as in LookupCitizenRequest."""
+    @_builtins.property
+    def claims(self) -> _citizen_pb2.Claims:
+        """What is to be compared: at least one claim; full name and birth date among them where the account's policy says
+        `identity_check`.
+        """
+
+    @_builtins.property
+    def purpose(self) -> _common_pb2.Purpose:
+        """Why the question is asked. Required."""
+
+    @_builtins.property
+    def max_staleness(self) -> _duration_pb2.Duration:
+        """The oldest copy to compare with, 0 to 30 days; as in LookupCitizenRequest."""
+
+    def __init__(
+        self,
+        *,
+        personal_number: _builtins.str = ...,
+        legacy_number: _builtins.str = ...,
+        claims: _citizen_pb2.Claims | None = ...,
+        purpose: _common_pb2.Purpose | None = ...,
+        max_staleness: _duration_pb2.Duration | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "legacy_number", b"legacy_number", "max_staleness", b"max_staleness", "number", b"number", "personal_number", b"personal_number", "purpose", b"purpose"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "legacy_number", b"legacy_number", "max_staleness", b"max_staleness", "number", b"number", "personal_number", b"personal_number", "purpose", b"purpose", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_number: _TypeAlias = _typing.Literal["personal_number", "legacy_number"]  # noqa: Y015
+    _WhichOneofArgType_number: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_number) -> _WhichOneofReturnType_number | None: ...
+
+Global___VerifyCitizenRequest: _TypeAlias = VerifyCitizenRequest  # noqa: Y015
+
+@_typing.final
+class ClaimResult(_message.Message):
+    """The verdict on one claim."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLAIM_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    NORMALIZATIONS_FIELD_NUMBER: _builtins.int
+    claim: _builtins.str
+    """Name of the field of `Claims`, for example "full_name"."""
+    verdict: Global___Verdict.ValueType
+    """Whether it agrees with the record."""
+    @_builtins.property
+    def normalizations(self) -> _containers.RepeatedScalarFieldContainer[Global___Normalization.ValueType]:
+        """What had to be set aside; empty unless VERDICT_MATCH_NORMALIZED. The fewest that make the two agree."""
+
+    def __init__(
+        self,
+        *,
+        claim: _builtins.str = ...,
+        verdict: Global___Verdict.ValueType = ...,
+        normalizations: _abc.Iterable[Global___Normalization.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "normalizations", b"normalizations", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClaimResult: _TypeAlias = ClaimResult  # noqa: Y015
+
+@_typing.final
+class VerifyCitizenResponse(_message.Message):
+    """One verdict for each claim."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClaimResult]:
+        """In the order of the fields of `Claims`."""
+
+    @_builtins.property
+    def provenance(self) -> _common_pb2.Provenance:
+        """Which source was compared with and how old it is."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___ClaimResult] | None = ...,
+        provenance: _common_pb2.Provenance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyCitizenResponse: _TypeAlias = VerifyCitizenResponse  # noqa: Y015
+
+@_typing.final
+class LookupHouseholdRequest(_message.Message):
+    """Asks for the household of one citizen."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSONAL_NUMBER_FIELD_NUMBER: _builtins.int
+    LEGACY_NUMBER_FIELD_NUMBER: _builtins.int
+    CLAIMS_FIELD_NUMBER: _builtins.int
+    READ_MASK_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    personal_number: _builtins.str
+    """Personal number, as in LookupCitizenRequest."""
+    legacy_number: _builtins.str
+    """Legacy number (CMND), 9 digits."""
+    request_id: _builtins.str
+    """The caller's own identifier of this call; as in LookupCitizenRequest."""
+    @_builtins.property
+    def claims(self) -> _citizen_pb2.Claims:
+        """What the caller claims to know of that member; as in LookupCitizenRequest."""
+
+    @_builtins.property
+    def read_mask(self) -> _field_mask_pb2.FieldMask:
+        """Fields of `Citizen` wanted of each member; as in LookupCitizenRequest."""
+
+    @_builtins.property
+    def purpose(self) -> _common_pb2.Purpose:
+        """Why the question is asked. Required."""
+
+    def __init__(
+        self,
+        *,
+        personal_number: _builtins.str = ...,
+        legacy_number: _builtins.str = ...,
+        claims: _citizen_pb2.Claims | None = ...,
+        read_mask: _field_mask_pb2.FieldMask | None = ...,
+        purpose: _common_pb2.Purpose | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "legacy_number", b"legacy_number", "number", b"number", "personal_number", b"personal_number", "purpose", b"purpose", "read_mask", b"read_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "legacy_number", b"legacy_number", "number", b"number", "personal_number", b"personal_number", "purpose", b"purpose", "read_mask", b"read_mask", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_number: _TypeAlias = _typing.Literal["personal_number", "legacy_number"]  # noqa: Y015
+    _WhichOneofArgType_number: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_number) -> _WhichOneofReturnType_number | None: ...
+
+Global___LookupHouseholdRequest: _TypeAlias = LookupHouseholdRequest  # noqa: Y015
+
+@_typing.final
+class HouseholdMember(_message.Message):
+    """One member of a household."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELATION_FIELD_NUMBER: _builtins.int
+    CITIZEN_FIELD_NUMBER: _builtins.int
+    IS_SUBJECT_FIELD_NUMBER: _builtins.int
+    RECORD_VERSION_FIELD_NUMBER: _builtins.int
+    relation: _citizen_pb2.HouseholdRelation.ValueType
+    """Relation to the head of the household."""
+    is_subject: _builtins.bool
+    """Whether this is the citizen asked for."""
+    record_version: _builtins.int
+    """Version of the member's record at the national database."""
+    @_builtins.property
+    def citizen(self) -> _citizen_pb2.Citizen:
+        """The member, narrowed."""
+
+    def __init__(
+        self,
+        *,
+        relation: _citizen_pb2.HouseholdRelation.ValueType = ...,
+        citizen: _citizen_pb2.Citizen | None = ...,
+        is_subject: _builtins.bool = ...,
+        record_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["citizen", b"citizen"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citizen", b"citizen", "is_subject", b"is_subject", "record_version", b"record_version", "relation", b"relation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HouseholdMember: _TypeAlias = HouseholdMember  # noqa: Y015
+
+@_typing.final
+class LookupHouseholdResponse(_message.Message):
+    """A household."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOUSEHOLD_ID_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
+    household_id: _builtins.str
+    """Number of the household (SoSoHoKhau); empty where the citizen has none, or the account may not see it."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___HouseholdMember]:
+        """The members whom the account may see, the head first if it is among them."""
+
+    @_builtins.property
+    def provenance(self) -> _common_pb2.Provenance:
+        """Where the answer came from and how old it is; `record_version` is that of the citizen asked for."""
+
+    def __init__(
+        self,
+        *,
+        household_id: _builtins.str = ...,
+        members: _abc.Iterable[Global___HouseholdMember] | None = ...,
+        provenance: _common_pb2.Provenance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["household_id", b"household_id", "members", b"members", "provenance", b"provenance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookupHouseholdResponse: _TypeAlias = LookupHouseholdResponse  # noqa: Y015
+
+@_typing.final
+class BulkLookupCitizensItem(_message.Message):
+    """One citizen of a bulk request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSONAL_NUMBER_FIELD_NUMBER: _builtins.int
+    LEGACY_NUMBER_FIELD_NUMBER: _builtins.int
+    CLAIMS_FIELD_NUMBER: _builtins.int
+    personal_number: _builtins.str
+    """Personal number, as in LookupCitizenRequest."""
+    legacy_number: _builtins.str
+    """Legacy number (CMND), 9 digits."""
+    @_builtins.property
+    def claims(self) -> _citizen_pb2.Claims:
+        """What the caller claims to know of this citizen; as in LookupCitizenRequest."""
+
+    def __init__(
+        self,
+        *,
+        personal_number: _builtins.str = ...,
+        legacy_number: _builtins.str = ...,
+        claims: _citizen_pb2.Claims | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "legacy_number", b"legacy_number", "number", b"number", "personal_number", b"personal_number"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "legacy_number", b"legacy_number", "number", b"number", "personal_number", b"personal_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_number: _TypeAlias = _typing.Literal["personal_number", "legacy_number"]  # noqa: Y015
+    _WhichOneofArgType_number: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_number) -> _WhichOneofReturnType_number | None: ...
+
+Global___BulkLookupCitizensItem: _TypeAlias = BulkLookupCitizensItem  # noqa: Y015
+
+@_typing.final
+class BulkLookupCitizensRequest(_message.Message):
+    """Asks for many citizens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    READ_MASK_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    MAX_STALENESS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The caller's own identifier of this call; as in LookupCitizenRequest."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BulkLookupCitizensItem]:
+        """The citizens, 1 to 500."""
+
+    @_builtins.property
+    def read_mask(self) -> _field_mask_pb2.FieldMask:
+        """Fields of `Citizen` wanted of each; as in LookupCitizenRequest."""
+
+    @_builtins.property
+    def purpose(self) -> _common_pb2.Purpose:
+        """Why the question is asked. Required."""
+
+    @_builtins.property
+    def max_staleness(self) -> _duration_pb2.Duration:
+        """The oldest copies the caller accepts, 0 to 30 days; as in LookupCitizenRequest."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___BulkLookupCitizensItem] | None = ...,
+        read_mask: _field_mask_pb2.FieldMask | None = ...,
+        purpose: _common_pb2.Purpose | None = ...,
+        max_staleness: _duration_pb2.Duration | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_staleness", b"max_staleness", "purpose", b"purpose", "read_mask", b"read_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "max_staleness", b"max_staleness", "purpose", b"purpose", "read_mask", b"read_mask", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkLookupCitizensRequest: _TypeAlias = BulkLookupCitizensRequest  # noqa: Y015
+
+@_typing.final
+class BulkLookupCitizensResult(_message.Message):
+    """The answer to one item: a citizen with its provenance, or a status."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CITIZEN_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    receipt: _builtins.str
+    """The receipt of this item's audit record. (`dancu-receipt` of the trailing metadata names the first few alone.)"""
+    @_builtins.property
+    def citizen(self) -> _citizen_pb2.Citizen:
+        """The citizen, narrowed. Absent where `status` is present."""
+
+    @_builtins.property
+    def provenance(self) -> _common_pb2.Provenance:
+        """Where it came from and how old it is. Absent where `status` is present."""
+
+    @_builtins.property
+    def status(self) -> _common_pb2.Status:
+        """Why there is no citizen, with the details a refused LookupCitizen carries: INVALID_REQUEST, CITIZEN_NOT_FOUND,
+        IDENTITY_MISMATCH, AMBIGUOUS or NATIONAL_DB_UNAVAILABLE. The fields of its BadRequest are those of the item.
+        """
+
+    def __init__(
+        self,
+        *,
+        citizen: _citizen_pb2.Citizen | None = ...,
+        provenance: _common_pb2.Provenance | None = ...,
+        status: _common_pb2.Status | None = ...,
+        receipt: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["citizen", b"citizen", "provenance", b"provenance", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citizen", b"citizen", "provenance", b"provenance", "receipt", b"receipt", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkLookupCitizensResult: _TypeAlias = BulkLookupCitizensResult  # noqa: Y015
+
+@_typing.final
+class BulkLookupCitizensResponse(_message.Message):
+    """As many results as items, in their order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BulkLookupCitizensResult]:
+        """The results."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___BulkLookupCitizensResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkLookupCitizensResponse: _TypeAlias = BulkLookupCitizensResponse  # noqa: Y015

@@ -47,6 +47,21 @@ class CitizenServiceStub:
                 request_serializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.LookupCitizenRequest.SerializeToString,
                 response_deserializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.LookupCitizenResponse.FromString,
                 _registered_method=True)
+        self.VerifyCitizen = channel.unary_unary(
+                '/dancu.citizen.v1.CitizenService/VerifyCitizen',
+                request_serializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.VerifyCitizenRequest.SerializeToString,
+                response_deserializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.VerifyCitizenResponse.FromString,
+                _registered_method=True)
+        self.LookupHousehold = channel.unary_unary(
+                '/dancu.citizen.v1.CitizenService/LookupHousehold',
+                request_serializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.LookupHouseholdRequest.SerializeToString,
+                response_deserializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.LookupHouseholdResponse.FromString,
+                _registered_method=True)
+        self.BulkLookupCitizens = channel.unary_unary(
+                '/dancu.citizen.v1.CitizenService/BulkLookupCitizens',
+                request_serializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.BulkLookupCitizensRequest.SerializeToString,
+                response_deserializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.BulkLookupCitizensResponse.FromString,
+                _registered_method=True)
 
 
 class CitizenServiceServicer:
@@ -71,6 +86,44 @@ class CitizenServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyCitizen(self, request, context):
+        """Tells for each claim whether it agrees with the record, and nothing else of the citizen.
+
+        Costs one citizen. A claim about a field that the account may not see refuses the call (FIELD_NOT_GRANTED), full
+        name and birth date excepted: who asks states them to say whom they mean. A call with a claim that does not match,
+        and a number nobody holds, count against the budget of misses. NOT_FOUND with CITIZEN_NOT_FOUND when nobody holds
+        the number; where the account's policy says `identity_check`, NOT_FOUND with IDENTITY_MISMATCH both then and when
+        full name or birth date does not match, and nothing else. FAILED_PRECONDITION with AMBIGUOUS as for LookupCitizen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LookupHousehold(self, request, context):
+        """Returns the household of a citizen: the head first, each member with the relation to the head, narrowed to the
+        fields that are granted to the account and asked for.
+
+        Only members whom the account may see are returned: the citizen asked for always, the head where `household.head`
+        is granted, everybody else where the whole of `household` is granted. An account that may see nothing of
+        `household` is refused (FIELD_NOT_GRANTED). Costs one citizen for each member returned, and leaves one record for
+        each. Always answered by the national database itself. A citizen without a household (the dead have none) is
+        answered without members. Claims, NOT_FOUND and AMBIGUOUS as for LookupCitizen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BulkLookupCitizens(self, request, context):
+        """Returns up to 500 citizens at once, each with an answer or a refusal of its own, in the order asked.
+
+        Costs one citizen for each item with a number that can be one, admitted all or none; an item that is named twice is
+        answered twice, charged twice and fetched once. Leaves one record for each of these items, and one for all that are
+        invalid together. The call itself fails only for what concerns all of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CitizenServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +131,21 @@ def add_CitizenServiceServicer_to_server(servicer, server):
                     servicer.LookupCitizen,
                     request_deserializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.LookupCitizenRequest.FromString,
                     response_serializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.LookupCitizenResponse.SerializeToString,
+            ),
+            'VerifyCitizen': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyCitizen,
+                    request_deserializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.VerifyCitizenRequest.FromString,
+                    response_serializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.VerifyCitizenResponse.SerializeToString,
+            ),
+            'LookupHousehold': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookupHousehold,
+                    request_deserializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.LookupHouseholdRequest.FromString,
+                    response_serializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.LookupHouseholdResponse.SerializeToString,
+            ),
+            'BulkLookupCitizens': grpc.unary_unary_rpc_method_handler(
+                    servicer.BulkLookupCitizens,
+                    request_deserializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.BulkLookupCitizensRequest.FromString,
+                    response_serializer=dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.BulkLookupCitizensResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -115,6 +183,87 @@ class CitizenService:
             '/dancu.citizen.v1.CitizenService/LookupCitizen',
             dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.LookupCitizenRequest.SerializeToString,
             dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.LookupCitizenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyCitizen(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dancu.citizen.v1.CitizenService/VerifyCitizen',
+            dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.VerifyCitizenRequest.SerializeToString,
+            dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.VerifyCitizenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookupHousehold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dancu.citizen.v1.CitizenService/LookupHousehold',
+            dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.LookupHouseholdRequest.SerializeToString,
+            dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.LookupHouseholdResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BulkLookupCitizens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dancu.citizen.v1.CitizenService/BulkLookupCitizens',
+            dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.BulkLookupCitizensRequest.SerializeToString,
+            dancu_dot_citizen_dot_v1_dot_citizen__service__pb2.BulkLookupCitizensResponse.FromString,
             options,
             channel_credentials,
             insecure,

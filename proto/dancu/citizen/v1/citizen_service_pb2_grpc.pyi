@@ -48,6 +48,32 @@ class CitizenServiceStub:
     IDENTITY_MISMATCH when the claims do not match; FAILED_PRECONDITION with AMBIGUOUS when several citizens
     hold the legacy number.
     """
+    VerifyCitizen: _grpc.UnaryUnaryMultiCallable[_citizen_service_pb2.VerifyCitizenRequest, _citizen_service_pb2.VerifyCitizenResponse]
+    """Tells for each claim whether it agrees with the record, and nothing else of the citizen.
+
+    Costs one citizen. A claim about a field that the account may not see refuses the call (FIELD_NOT_GRANTED), full
+    name and birth date excepted: who asks states them to say whom they mean. A call with a claim that does not match,
+    and a number nobody holds, count against the budget of misses. NOT_FOUND with CITIZEN_NOT_FOUND when nobody holds
+    the number; where the account's policy says `identity_check`, NOT_FOUND with IDENTITY_MISMATCH both then and when
+    full name or birth date does not match, and nothing else. FAILED_PRECONDITION with AMBIGUOUS as for LookupCitizen.
+    """
+    LookupHousehold: _grpc.UnaryUnaryMultiCallable[_citizen_service_pb2.LookupHouseholdRequest, _citizen_service_pb2.LookupHouseholdResponse]
+    """Returns the household of a citizen: the head first, each member with the relation to the head, narrowed to the
+    fields that are granted to the account and asked for.
+
+    Only members whom the account may see are returned: the citizen asked for always, the head where `household.head`
+    is granted, everybody else where the whole of `household` is granted. An account that may see nothing of
+    `household` is refused (FIELD_NOT_GRANTED). Costs one citizen for each member returned, and leaves one record for
+    each. Always answered by the national database itself. A citizen without a household (the dead have none) is
+    answered without members. Claims, NOT_FOUND and AMBIGUOUS as for LookupCitizen.
+    """
+    BulkLookupCitizens: _grpc.UnaryUnaryMultiCallable[_citizen_service_pb2.BulkLookupCitizensRequest, _citizen_service_pb2.BulkLookupCitizensResponse]
+    """Returns up to 500 citizens at once, each with an answer or a refusal of its own, in the order asked.
+
+    Costs one citizen for each item with a number that can be one, admitted all or none; an item that is named twice is
+    answered twice, charged twice and fetched once. Leaves one record for each of these items, and one for all that are
+    invalid together. The call itself fails only for what concerns all of it.
+    """
 
 @_typing.type_check_only
 class CitizenServiceAsyncStub(CitizenServiceStub):
@@ -68,6 +94,32 @@ class CitizenServiceAsyncStub(CitizenServiceStub):
     Costs one citizen. NOT_FOUND with CITIZEN_NOT_FOUND when nobody holds the number; NOT_FOUND with
     IDENTITY_MISMATCH when the claims do not match; FAILED_PRECONDITION with AMBIGUOUS when several citizens
     hold the legacy number.
+    """
+    VerifyCitizen: _aio.UnaryUnaryMultiCallable[_citizen_service_pb2.VerifyCitizenRequest, _citizen_service_pb2.VerifyCitizenResponse]  # type: ignore[assignment]
+    """Tells for each claim whether it agrees with the record, and nothing else of the citizen.
+
+    Costs one citizen. A claim about a field that the account may not see refuses the call (FIELD_NOT_GRANTED), full
+    name and birth date excepted: who asks states them to say whom they mean. A call with a claim that does not match,
+    and a number nobody holds, count against the budget of misses. NOT_FOUND with CITIZEN_NOT_FOUND when nobody holds
+    the number; where the account's policy says `identity_check`, NOT_FOUND with IDENTITY_MISMATCH both then and when
+    full name or birth date does not match, and nothing else. FAILED_PRECONDITION with AMBIGUOUS as for LookupCitizen.
+    """
+    LookupHousehold: _aio.UnaryUnaryMultiCallable[_citizen_service_pb2.LookupHouseholdRequest, _citizen_service_pb2.LookupHouseholdResponse]  # type: ignore[assignment]
+    """Returns the household of a citizen: the head first, each member with the relation to the head, narrowed to the
+    fields that are granted to the account and asked for.
+
+    Only members whom the account may see are returned: the citizen asked for always, the head where `household.head`
+    is granted, everybody else where the whole of `household` is granted. An account that may see nothing of
+    `household` is refused (FIELD_NOT_GRANTED). Costs one citizen for each member returned, and leaves one record for
+    each. Always answered by the national database itself. A citizen without a household (the dead have none) is
+    answered without members. Claims, NOT_FOUND and AMBIGUOUS as for LookupCitizen.
+    """
+    BulkLookupCitizens: _aio.UnaryUnaryMultiCallable[_citizen_service_pb2.BulkLookupCitizensRequest, _citizen_service_pb2.BulkLookupCitizensResponse]  # type: ignore[assignment]
+    """Returns up to 500 citizens at once, each with an answer or a refusal of its own, in the order asked.
+
+    Costs one citizen for each item with a number that can be one, admitted all or none; an item that is named twice is
+    answered twice, charged twice and fetched once. Leaves one record for each of these items, and one for all that are
+    invalid together. The call itself fails only for what concerns all of it.
     """
 
 class CitizenServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -92,6 +144,50 @@ class CitizenServiceServicer(metaclass=_abc_1.ABCMeta):
         Costs one citizen. NOT_FOUND with CITIZEN_NOT_FOUND when nobody holds the number; NOT_FOUND with
         IDENTITY_MISMATCH when the claims do not match; FAILED_PRECONDITION with AMBIGUOUS when several citizens
         hold the legacy number.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyCitizen(
+        self,
+        request: _citizen_service_pb2.VerifyCitizenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_citizen_service_pb2.VerifyCitizenResponse, _abc.Awaitable[_citizen_service_pb2.VerifyCitizenResponse]]:
+        """Tells for each claim whether it agrees with the record, and nothing else of the citizen.
+
+        Costs one citizen. A claim about a field that the account may not see refuses the call (FIELD_NOT_GRANTED), full
+        name and birth date excepted: who asks states them to say whom they mean. A call with a claim that does not match,
+        and a number nobody holds, count against the budget of misses. NOT_FOUND with CITIZEN_NOT_FOUND when nobody holds
+        the number; where the account's policy says `identity_check`, NOT_FOUND with IDENTITY_MISMATCH both then and when
+        full name or birth date does not match, and nothing else. FAILED_PRECONDITION with AMBIGUOUS as for LookupCitizen.
+        """
+
+    @_abc_1.abstractmethod
+    def LookupHousehold(
+        self,
+        request: _citizen_service_pb2.LookupHouseholdRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_citizen_service_pb2.LookupHouseholdResponse, _abc.Awaitable[_citizen_service_pb2.LookupHouseholdResponse]]:
+        """Returns the household of a citizen: the head first, each member with the relation to the head, narrowed to the
+        fields that are granted to the account and asked for.
+
+        Only members whom the account may see are returned: the citizen asked for always, the head where `household.head`
+        is granted, everybody else where the whole of `household` is granted. An account that may see nothing of
+        `household` is refused (FIELD_NOT_GRANTED). Costs one citizen for each member returned, and leaves one record for
+        each. Always answered by the national database itself. A citizen without a household (the dead have none) is
+        answered without members. Claims, NOT_FOUND and AMBIGUOUS as for LookupCitizen.
+        """
+
+    @_abc_1.abstractmethod
+    def BulkLookupCitizens(
+        self,
+        request: _citizen_service_pb2.BulkLookupCitizensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_citizen_service_pb2.BulkLookupCitizensResponse, _abc.Awaitable[_citizen_service_pb2.BulkLookupCitizensResponse]]:
+        """Returns up to 500 citizens at once, each with an answer or a refusal of its own, in the order asked.
+
+        Costs one citizen for each item with a number that can be one, admitted all or none; an item that is named twice is
+        answered twice, charged twice and fetched once. Leaves one record for each of these items, and one for all that are
+        invalid together. The call itself fails only for what concerns all of it.
         """
 
 def add_CitizenServiceServicer_to_server(servicer: CitizenServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

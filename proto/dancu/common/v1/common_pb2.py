@@ -22,22 +22,25 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64\x61ncu/common/v1/common.proto\x12\x0f\x64\x61ncu.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"`\n\x07Purpose\x12\x16\n\x0eprocedure_code\x18\x01 \x01(\t\x12\x14\n\x0c\x64ossier_code\x18\x02 \x01(\t\x12\x12\n\nofficer_id\x18\x03 \x01(\t\x12\x13\n\x0blegal_basis\x18\x04 \x01(\t\"Q\n\tBirthDate\x12\x0c\n\x04year\x18\x01 \x01(\r\x12\x12\n\x05month\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x10\n\x03\x64\x61y\x18\x03 \x01(\rH\x01\x88\x01\x01\x42\x08\n\x06_monthB\x06\n\x04_day\"\x9c\x02\n\nProvenance\x12\x32\n\x06source\x18\x01 \x01(\x0e\x32\".dancu.common.v1.Provenance.Source\x12.\n\ndata_as_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfetched_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0erecord_version\x18\x04 \x01(\x04\"b\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x16\n\x12SOURCE_NATIONAL_DB\x10\x01\x12\x10\n\x0cSOURCE_CACHE\x10\x02\x12\x16\n\x12SOURCE_STALE_CACHE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64\x61ncu/common/v1/common.proto\x12\x0f\x64\x61ncu.common.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"`\n\x07Purpose\x12\x16\n\x0eprocedure_code\x18\x01 \x01(\t\x12\x14\n\x0c\x64ossier_code\x18\x02 \x01(\t\x12\x12\n\nofficer_id\x18\x03 \x01(\t\x12\x13\n\x0blegal_basis\x18\x04 \x01(\t\"Q\n\tBirthDate\x12\x0c\n\x04year\x18\x01 \x01(\r\x12\x12\n\x05month\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x10\n\x03\x64\x61y\x18\x03 \x01(\rH\x01\x88\x01\x01\x42\x08\n\x06_monthB\x06\n\x04_day\"\x9c\x02\n\nProvenance\x12\x32\n\x06source\x18\x01 \x01(\x0e\x32\".dancu.common.v1.Provenance.Source\x12.\n\ndata_as_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfetched_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0erecord_version\x18\x04 \x01(\x04\"b\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x16\n\x12SOURCE_NATIONAL_DB\x10\x01\x12\x10\n\x0cSOURCE_CACHE\x10\x02\x12\x16\n\x12SOURCE_STALE_CACHE\x10\x03\"N\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Anyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dancu.common.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PURPOSE']._serialized_start=82
-  _globals['_PURPOSE']._serialized_end=178
-  _globals['_BIRTHDATE']._serialized_start=180
-  _globals['_BIRTHDATE']._serialized_end=261
-  _globals['_PROVENANCE']._serialized_start=264
-  _globals['_PROVENANCE']._serialized_end=548
-  _globals['_PROVENANCE_SOURCE']._serialized_start=450
-  _globals['_PROVENANCE_SOURCE']._serialized_end=548
+  _globals['_PURPOSE']._serialized_start=109
+  _globals['_PURPOSE']._serialized_end=205
+  _globals['_BIRTHDATE']._serialized_start=207
+  _globals['_BIRTHDATE']._serialized_end=288
+  _globals['_PROVENANCE']._serialized_start=291
+  _globals['_PROVENANCE']._serialized_end=575
+  _globals['_PROVENANCE_SOURCE']._serialized_start=477
+  _globals['_PROVENANCE_SOURCE']._serialized_end=575
+  _globals['_STATUS']._serialized_start=577
+  _globals['_STATUS']._serialized_end=655
 # @@protoc_insertion_point(module_scope)

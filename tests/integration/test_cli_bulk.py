@@ -1,0 +1,224 @@
+"""`dancu bulk` against a real gRPC server: its inputs, its results, and going on after an interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+
+from dancu.citizen.v1 import citizen_pb2
+from dancu.citizen.v1.citizen_service_pb2 import BulkLookupCitizensResponse
+from dancu.cli import main
+from tests.fakes.scripted_gateway import Refusal, ScriptedGateway, running
+
+NUMBERS = [f"0970900{index:05}" for index in range(1200)]
+NOBODY = "099099999999"
+
+
+class Registry(ScriptedGateway):
+    """Answers every list with the numbers it names; `fail_at` breaks that call, counted from 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fail_at = 0
+        self.lists: list[list[str]] = []
+        self.requests: list[Any] = []
+
+    async def BulkLookupCitizens(  # noqa: N802
+        self, request: Any, context: Any
+    ) -> BulkLookupCitizensResponse:
+        self.requests.append(request)
+        if len(self.requests) == self.fail_at:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "broken")
+        self.lists.append([item.personal_number or item.legacy_number for item in request.items])
+        answer = BulkLookupCitizensResponse()
+        for position, item in enumerate(request.items):
+            result = answer.items.add(receipt=f"r-{position}")
+            number = item.personal_number or item.legacy_number
+            if number == NOBODY:
+                result.status.code = 5
+                result.status.message = "Nobody holds this number."
+                details: list[Message] = [
+                    error_details_pb2.ErrorInfo(reason="CITIZEN_NOT_FOUND", domain="dancu"),
+                    error_details_pb2.LocalizedMessage(locale="vi", message="Không có ai."),
+                ]
+                for detail in details:
+                    result.status.details.add().Pack(detail)
+            else:
+                result.citizen.CopyFrom(citizen_pb2.Citizen(personal_number=number))
+                result.provenance.source = 1  # type: ignore[assignment]
+        return answer
+
+
+@pytest.fixture(autouse=True)
+def _nothing_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("DANCU_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("GRPC_VERBOSITY", "NONE")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def gateway() -> Registry:
+    return Registry()
+
+
+@pytest.fixture
+def bulk(gateway: Registry) -> Iterator[Callable[..., int]]:
+    with running(gateway) as target:
+        yield lambda *arguments: main(["bulk", *arguments, "--target", target])
+
+
+def results(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(f"{name}.results.jsonl").read_text().splitlines()]
+
+
+def write(name: str, text: str) -> str:
+    Path(name).write_text(text, encoding="utf-8")
+    return name
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        (f"personal_number\n{NUMBERS[0]}\n{NUMBERS[1]}\n", [NUMBERS[0], NUMBERS[1]]),
+        (f"{NUMBERS[0]}\n\n{NUMBERS[1]}", [NUMBERS[0], NUMBERS[1]]),
+        (f"\ufeffName;Personal_Number\nAn;{NUMBERS[0]}\n", [NUMBERS[0]]),
+        (f'name\tlegacy_number\n"An\nBình"\t512345678\nC\t{NUMBERS[1]}\n', ["512345678", NUMBERS[1]]),
+        ("number\n0970 9000 0000\n", ["097090000000"]),
+        ('{"personal_number": "097090000000", "legacy_number": "512345678"}\n', ["097090000000"]),
+        ('{"legacy_number": "512345678"}\n\n{"number": "097090000000"}\n', ["512345678", "097090000000"]),
+        ("personal_number,x\n,1\n12,2\n", ["", "12"]),
+    ],
+)
+def test_the_forms_people_have_are_read(
+    text: str, asked: list[str], gateway: Registry, bulk: Callable[..., int]
+) -> None:
+    """Exports of spreadsheets and of programs, with and without a heading."""
+    assert bulk(write("people.csv", text)) == 0
+    assert gateway.lists == [asked]
+    assert len(results("people.csv")) == len(asked)
+
+
+def test_long_files_travel_in_lists_of_five_hundred_and_keep_their_order(
+    gateway: Registry, bulk: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Row for row: the caller joins results with its own table."""
+    assert bulk(write("n.csv", "\n".join(["number", *NUMBERS]))) == 0
+    assert [len(one) for one in gateway.lists] == [500, 500, 200]
+    told = results("n.csv")
+    assert [one["citizen"]["personal_number"] for one in told] == NUMBERS
+    assert [one["line"] for one in told] == list(range(2, 1202))
+    assert not Path("n.csv.bulk-run").exists()
+    assert Path("n.csv.results.jsonl").stat().st_mode & 0o777 == 0o600
+    assert "1,200" in capsys.readouterr().out
+
+
+def test_a_refused_row_is_told_with_its_reason_and_ends_nothing(
+    gateway: Registry, bulk: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rest of the list is not its fault."""
+    rows = [{"personal_number": NUMBERS[0]}, {"personal_number": NOBODY}]
+    text = "\n".join(json.dumps(row) for row in rows) + '\n{"broken\n[1]\n'
+    assert bulk(write("p.jsonl", text), "--lang", "vi", "--json") == 0
+    found, nobody, broken, other = results("p.jsonl")
+    assert found["citizen"] == {"personal_number": NUMBERS[0]}
+    assert found["receipt"] == "r-0"
+    assert (nobody["error"]["reason"], nobody["error"]["message"]) == ("CITIZEN_NOT_FOUND", "Không có ai.")
+    assert [one["error"]["reason"] for one in (broken, other)] == ["UNREADABLE_ROW"] * 2
+    assert (broken["line"], other["line"]) == (3, 4)
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["outcomes"] == {"CITIZEN_NOT_FOUND": 1, "FOUND": 1, "UNREADABLE_ROW": 2}
+    assert gateway.lists == [[NUMBERS[0], NOBODY]]
+
+
+def test_columns_become_claims_only_where_told(gateway: Registry, bulk: Callable[..., int]) -> None:
+    """A column of names is not by itself a claim that must match."""
+    text = f"personal_number,full_name,birth_date\n{NUMBERS[0]},Nguyễn An,1990-02\n{NUMBERS[1]},,1990-13\n"
+    assert bulk(write("c.csv", text)) == 0
+    assert not any(item.HasField("claims") for item in gateway.requests[0].items)
+    claims = ("--claim", "full_name", "--claim", "birth_date")
+    assert bulk("c.csv", "--restart", *claims, "--field", "sex", "--procedure", "1.5", "--max-staleness", "0") == 0
+    request = gateway.requests[1]
+    (item,) = request.items
+    assert item.claims.full_name == "Nguyễn An"
+    assert (item.claims.birth_date.year, item.claims.birth_date.month) == (1990, 2)
+    assert list(request.read_mask.paths) == ["sex"]
+    assert request.purpose.procedure_code == "1.5"
+    assert request.HasField("max_staleness")
+    assert results("c.csv")[1]["error"]["message"].startswith("birth_date")
+    assert bulk("c.csv", "--restart", "--claim", "shoe_size") == 2
+
+
+def test_an_interrupted_run_goes_on_where_it_ended(gateway: Registry, bulk: Callable[..., int]) -> None:
+    """What was answered is neither asked nor charged again."""
+    write("n.csv", "\n".join(["number", *NUMBERS]))
+    gateway.fail_at = 2
+    assert bulk("n.csv") == 1
+    assert len(results("n.csv")) == 500
+    with Path("n.csv.results.jsonl").open("a") as file:
+        file.write('{"line": 502, "citi')  # as a power cut leaves it
+    gateway.fail_at = 0
+    assert bulk("n.csv") == 0
+    assert [one["citizen"]["personal_number"] for one in results("n.csv")] == NUMBERS
+    assert [number for one in gateway.lists for number in one] == NUMBERS
+
+
+def test_a_run_is_never_finished_with_another_question(
+    gateway: Registry, bulk: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half a file of names and half of addresses would pass for one result."""
+    write("n.csv", "\n".join(["number", *NUMBERS]))
+    gateway.fail_at = 2
+    assert bulk("n.csv") == 1
+    gateway.fail_at = 0
+    assert bulk("n.csv", "--field", "full_name") == 1
+    assert "--restart" in capsys.readouterr().err
+    write("n.csv", "\n".join(["number", *NUMBERS[1:]]))
+    assert bulk("n.csv") == 1
+    assert bulk("n.csv", "--restart", "--field", "full_name") == 0
+    assert len(results("n.csv")) == len(NUMBERS) - 1
+
+
+def test_finished_results_are_not_overwritten(
+    gateway: Registry, bulk: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They cost a limit and are on record."""
+    assert bulk(write("n.csv", NUMBERS[0])) == 0
+    assert bulk("n.csv") == 1
+    assert "finished run" in capsys.readouterr().err
+    assert len(gateway.lists) == 1
+
+
+def test_a_limit_is_waited_out(gateway: Registry) -> None:
+    """A list of any length fits an account of any rate; it takes its time."""
+    limited = ScriptedGateway(
+        Refusal(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="RATE_LIMITED", retry_after_seconds=0.05),
+        BulkLookupCitizensResponse(items=[{}]),  # type: ignore[list-item]
+    )
+    with running(limited) as target:
+        assert main(["bulk", write("n.csv", NUMBERS[0]), "--target", target]) == 0
+    assert len(limited.calls) == 2
+
+
+@pytest.mark.parametrize("content", [b"name,age\nAn,7\n", b"\xff\xfe\x00", b"number\n\xc3\x28\n"])
+def test_a_file_that_cannot_be_read_is_told_as_that(
+    content: bytes, bulk: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which file and why, not a trace."""
+    Path("bad.csv").write_bytes(content)
+    assert bulk("bad.csv") == 1
+    assert "bad.csv" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_a_usage_mistake(bulk: Callable[..., int]) -> None:
+    """Exit codes: 2 usage."""
+    assert bulk("nowhere.csv") == 2
