@@ -14,9 +14,9 @@ from tests.integration.conftest import GatewayUp
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
-MADE = [command for command in COMMANDS if command.startswith("make")]
-TYPED = [command for command in COMMANDS if command not in MADE]
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+MADE = [line for block in BLOCKS for line in block.splitlines() if line.startswith("make")]
+TYPED = [block for block in BLOCKS if not block.startswith("make")]
 
 
 def test_the_readme_names_the_two_commands_of_a_newcomer() -> None:
@@ -31,11 +31,11 @@ def test_make_targets_of_the_readme_exist(command: str) -> None:
     assert dry.returncode == 0, dry.stderr
 
 
-@pytest.mark.parametrize("command", TYPED)
-def test_commands_of_the_readme_work(gateway_up: GatewayUp, tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize("commands", TYPED)
+def test_commands_of_the_readme_work(gateway_up: GatewayUp, tmp_path: Path, commands: str) -> None:
     """A command that fails in a README costs a newcomer's trust."""
     dancu = Path(sys.executable).with_name("dancu")
-    typed = command.replace(".venv/bin/dancu", str(dancu))
+    typed = commands.replace(".venv/bin/dancu", str(dancu))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DANCU_")}
     (tmp_path / "data").symlink_to(gateway_up.data_dir)
     done = subprocess.run(

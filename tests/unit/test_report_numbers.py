@@ -13,6 +13,7 @@ from dancu.cli.output import Language
 from dancu.cli.report import csv_text
 from dancu.cli.report_html import html
 from dancu.cli.report_numbers import MINISTRY, PROVINCE, Organisation, Report, permille, report_of
+from dancu.cli.report_organisations import in_force
 from dancu.cli.report_tables import By, Tenths, breakdown, decimal, flat_table, headline, number, refusal_table
 from dancu.cli.spans import VIETNAM, span
 
@@ -173,3 +174,22 @@ def test_days_and_months_are_those_of_vietnam_and_the_last_is_included() -> None
     assert january.text(Language.VI) == "từ 01/01/2026 đến 31/01/2026"
     assert span("2025-12-31", "2025-12-31").until == datetime(2026, 1, 1, tzinfo=VIETNAM)
     assert span("2024-12", "").text(Language.EN) == "since 2024-12-01"
+
+
+def test_what_a_former_province_asked_stands_with_the_unit_that_took_it_in() -> None:
+    """A committee reads of the 34 units; a province that is none any more would fall out of every comparison."""
+    former = [
+        Organisation("02", "Tỉnh Hà Giang", PROVINCE),
+        Organisation("26", "Tỉnh Vĩnh Phúc", PROVINCE),
+        Organisation("25", "Tỉnh Phú Thọ", PROVINCE, 4_023_000),
+        Organisation("15", "Tỉnh Yên Bái", PROVINCE),  # a trap: today's code of Lào Cai, which took Yên Bái in
+        Organisation("02x", "Trung tâm", "other"),
+    ]
+    organisations, taken_in = in_force(former)
+    assert taken_in == {"02": "08", "26": "25"}
+    assert {one.code: one.name for one in organisations if one.code == "08"} == {"08": "Tỉnh Tuyên Quang"}
+    rows = [row(code, LOOKUP, "OK", "cache", calls=10, citizens=10) for code in ("02", "25", "26", "15", "02x")]
+    report = report_of(rows, organisations, taken_in=taken_in)
+    lookups = {one.code: tally.lookups for one, tally in report.organisations}
+    assert lookups == {"08": 10, "25": 20, "15": 10, "02x": 10}
+    assert report.connected(PROVINCE) == 3

@@ -24,6 +24,7 @@ from dancu.cli.audit_source import InstallationOption, audit_source
 from dancu.cli.gateway import TimeoutOption
 from dancu.cli.output import LangOption, Language, complain, print_card, print_table
 from dancu.cli.report_numbers import DIMENSIONS, Report, report_of
+from dancu.cli.report_organisations import in_force
 from dancu.cli.report_tables import (
     By,
     Table,
@@ -113,9 +114,11 @@ def gather(source: AuditSource, within: Span, *, days: bool) -> Report:
     period: PeriodName = "day" if days else "month"
     # Distinct dossiers cannot be added up from rows, so they are asked for by themselves.
     totals = source.get_statistics(since=within.since, until=within.until)
+    organisations, taken_in = in_force(source.organisations())
     return report_of(
         _rows(source, within, period),
-        source.organisations(),
+        organisations,
+        taken_in=taken_in,
         dossiers=sum(row.dossiers for row in totals.rows),
         lag_records=totals.lag_records,
     )

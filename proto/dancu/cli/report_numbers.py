@@ -133,13 +133,22 @@ class _Counting:
     refusals: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     methods: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     areas: set[str] = field(default_factory=set)
+    taken_in: Mapping[str, str] = field(default_factory=dict)
 
 
 def report_of(
-    rows: Iterable[StatisticsRow], organisations: Iterable[Organisation], *, dossiers: int = 0, lag_records: int = 0
+    rows: Iterable[StatisticsRow],
+    organisations: Iterable[Organisation],
+    *,
+    taken_in: Mapping[str, str] | None = None,
+    dossiers: int = 0,
+    lag_records: int = 0,
 ) -> Report:
-    """The report that rows by `DIMENSIONS` and by day or month make."""
-    counting = _Counting()
+    """The report that rows by `DIMENSIONS` and by day or month make.
+
+    `taken_in`: under which organisation the calls of a former one count, by code.
+    """
+    counting = _Counting(taken_in=taken_in or {})
     for row in rows:
         _count(row, counting)
     known = {one.code: one for one in organisations}
@@ -173,7 +182,8 @@ def report_of(
 
 
 def _count(row: StatisticsRow, counting: _Counting) -> None:
-    organisation, method, outcome, source = row.values
+    caller, method, outcome, source = row.values
+    organisation = counting.taken_in.get(caller, caller)
     area = area_of(method)
     if area not in _COUNTED or not row.calls + row.citizens:
         return
