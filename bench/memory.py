@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.memory_cache import cost_of
 from bench.contestants import Contestant, of_gateway
 from bench.installation import WORKERS, Installation, installed
 from bench.load import outcome_of
@@ -17,10 +18,13 @@ from bench.proc import MeasurementError, resident_megabytes
 from bench.requests import distinct_numbers, write_lookups
 from bench.rounds import plan_for
 from bench.servers.variant import TEMPLATE_VARIABLE
+from dancu.citizen.v1.citizen_pb2 import Citizen
+from gateway.citizens.numbers import personal
+from gateway.model import CitizenRecord
+from gateway.settings import CacheSettings
 
 PARTS = 10
-_COPIES = 100_000
-"""`cache.l1_entries` as it is by default."""
+_MEGABYTES = CacheSettings().l1_megabytes
 _SLOWEST_RATE = 200
 """Calls a second below which it is given up."""
 _FEW = 500
@@ -55,8 +59,10 @@ def memory(folder: Path, citizen: bytes, *, citizens: int, calls: int, told: Cal
 
     `citizen`: a serialised one, the pattern of all. Raises `MeasurementError`.
     """
-    copies = min(_COPIES, citizens // 20)
-    environment = {TEMPLATE_VARIABLE: citizen.hex(), "DANCU_CACHE__L1_ENTRIES": str(copies)}
+    one = CitizenRecord(personal("097090000001"), Citizen.FromString(citizen), 1, 0.0, 0.0)
+    kept = min(_MEGABYTES, max(1, citizens // 20 * cost_of(one) >> 20))
+    copies = (kept << 20) // cost_of(one)
+    environment = {TEMPLATE_VARIABLE: citizen.hex(), "DANCU_CACHE__L1_MEGABYTES": str(kept)}
     each = citizens // PARTS
     numbers = list(distinct_numbers(citizens))
     files = [

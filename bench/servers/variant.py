@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from adapters import wiring
 from adapters.processes import plan, supervisor, worker
@@ -26,8 +26,10 @@ from adapters.processes.workspace import Workspace
 from dancu.citizen.v1 import citizen_pb2
 from gateway.audit.receipt import Receipt
 from gateway.model import CitizenNumber, CitizenRecord
-from gateway.ports import Clock
+from gateway.ports import Clock, Households, NationalDatabase
 from gateway.settings import Settings, load_settings
+from gateway.upstream.failures import UpstreamUnavailableError
+from gateway.upstream.patience import Patience
 
 TEMPLATE_VARIABLE = "BENCH_TEMPLATE"
 """Environment variable with a serialised Citizen in hexadecimal, for `--national-db inside`."""
@@ -70,15 +72,27 @@ class InsideNationalDatabase:
         """In the place of `HttpNationalDatabase.open`."""
         return cls(clock)
 
-    async def find(self, number: CitizenNumber, *, timeout_seconds: float) -> CitizenRecord:  # noqa: ARG002
+    async def find(self, number: CitizenNumber, patience: Patience) -> CitizenRecord:  # noqa: ARG002
         """The record."""
         citizen = citizen_pb2.Citizen.FromString(self._template)
         citizen.personal_number = number.digits
         now = self._clock.now()
         return CitizenRecord(number, citizen, 1, now, now)
 
+    def households(self) -> Households:
+        """Nobody asks for any here."""
+        return NoHouseholds()
+
     async def close(self) -> None:
         """Nothing to give up."""
+
+
+class NoHouseholds:
+    """`gateway.ports.Households` that answers nobody."""
+
+    async def household_of(self, number: CitizenNumber, patience: Patience) -> NoReturn:  # noqa: ARG002
+        """Refused: one record under every number makes no household."""
+        raise UpstreamUnavailableError("there are no households here")
 
 
 def _ours(child: ChildSpec, options: Sequence[str]) -> ChildSpec:
@@ -102,7 +116,8 @@ def main() -> int:
         if given.journal == "none":
             vars(wiring)["FileJournal"] = NullJournal
         if given.national_db == "inside":
-            vars(wiring)["HttpNationalDatabase"] = InsideNationalDatabase
+            inside: type[NationalDatabase] = InsideNationalDatabase
+            vars(wiring)["HttpNationalDatabase"] = inside
         return worker.main(given.slot)
     options = ("--journal", given.journal, "--national-db", given.national_db)
 
