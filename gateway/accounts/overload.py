@@ -17,7 +17,6 @@ BULK_FROM = 10
 
 _GAIN = 0.125
 _SLOPE_GAIN = 1.25
-_DECAY = 0.9
 _LARGEST_SHARE = 0.98
 _TURNS = 2
 """Waits for the loop that no call can do with less than: one before its handler runs, one after its record is kept."""
@@ -62,10 +61,7 @@ def next_share(share: float, *, delay: float, before: float, ceiling: float) -> 
     """
     caution = 1.0 if share >= 0.1 else 0.5 if share >= 0.01 else 0.25
     change = _GAIN * (delay - ceiling) / ceiling + _SLOPE_GAIN * (delay - before)
-    share = max(0.0, min(_LARGEST_SHARE, share + caution * change))
-    if delay < ceiling / 2:
-        share = share * _DECAY if share > 0.01 else 0.0
-    return share
+    return max(0.0, min(_LARGEST_SHARE, share + caution * change))
 
 
 def comes_too_late(remaining_seconds: float, delay_seconds: float) -> bool:
