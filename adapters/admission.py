@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from contextlib import AsyncExitStack
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,6 +15,7 @@ from adapters.redis_limiter import RedisLimiter
 from gateway.calls.admit import Gate
 from gateway.calls.in_flight import InFlight
 from gateway.calls.loop_delay import LoopDelay
+from gateway.calls.shed import Shedder
 from gateway.ports import CallObserver, Clock, Limiter, MissBudget
 from gateway.settings import Settings
 
@@ -31,9 +33,6 @@ def open_gate(
 
     Without a lane the process counts alone: for the control process, which shares its callers with nobody.
     """
-    loop_delay = LoopDelay()
-    loop_delay.start()
-    stack.callback(loop_delay.stop)
     limiter: Limiter = MemoryLimiter(clock=clock)
     misses: MissBudget = MemoryMissBudget(clock=clock)
     workers = 1
@@ -42,11 +41,16 @@ def open_gate(
         shared = RedisLimiter(lane, clock=clock, quotas=LedgerQuotas(engine), workers=workers)
         stack.push_async_callback(shared.close)
         limiter, misses = shared, RedisMissBudget(lane, clock=clock, workers=workers)
+    in_flight = InFlight(workers=workers)
+    shedder = Shedder(in_flight=in_flight, max_in_flight=settings.workers.max_in_flight, draw=random.random)
+    loop_delay = LoopDelay(told=shedder.observe)
+    loop_delay.start()
+    stack.callback(loop_delay.stop)
     return Gate(
         limiter=limiter,
         misses=misses,
-        in_flight=InFlight(workers=workers),
-        max_in_flight=settings.workers.max_in_flight,
-        loop_delay=loop_delay,
+        in_flight=in_flight,
+        shedder=shedder,
         observer=observer,
+        clock=clock,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import statistics
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from gateway.calls.admit import Gate
 from gateway.calls.in_flight import InFlight
 from gateway.calls.inquiry import AuditClass, Inquiry, Method, Question
 from gateway.calls.loop_delay import LoopDelay
+from gateway.calls.shed import Shedder
 from gateway.model import Call
 from tests.fakes.gateway import PURPOSE, Observed, lookup_request
 from tests.fakes.limiters import LimitedWorker, limited_worker
@@ -70,16 +72,18 @@ async def microseconds(gate: Gate, asking: Account, calls: int) -> float:
 @asynccontextmanager
 async def gate_on(worker: LimitedWorker, clock: Any) -> AsyncIterator[Gate]:
     """A gate as a worker has it, its loop's delay measured."""
-    loop_delay = LoopDelay()
+    in_flight = InFlight(workers=2)
+    shedder = Shedder(in_flight=in_flight, max_in_flight=2000, draw=random.random)
+    loop_delay = LoopDelay(told=shedder.observe)
     loop_delay.start()
     misses = RedisMissBudget(worker.lane, clock=clock, workers=2)
     yield Gate(
         limiter=worker.limiter,
         misses=misses,
-        in_flight=InFlight(workers=2),
-        max_in_flight=2000,
-        loop_delay=loop_delay,
+        in_flight=in_flight,
+        shedder=shedder,
         observer=Observed(),
+        clock=clock,
     )
     loop_delay.stop()
 

@@ -4,6 +4,7 @@ Owns the order of the gates: the worker's own room first (it costs nothing), the
 budget of misses, and last rate and quota, which may ask Redis. Refuses to know how any of them is counted.
 
     Overloaded?      OVERLOADED             bulk before interactive; holds for accounts in shadow mode too
+                     DEADLINE_EXCEEDED      nobody waits for the answer any more
     In flight        TOO_MANY_IN_FLIGHT     of the organisation, the account, the officer
     Misses           ENUMERATION_SUSPECTED  debited once the answer is known, before it is told
     Rate and quota   RATE_LIMITED, DAILY_QUOTA_EXHAUSTED
@@ -16,13 +17,13 @@ from collections.abc import Iterable, Sequence
 from gateway.accounts.limit_nodes import limit_nodes, shown
 from gateway.accounts.misses import MISSES
 from gateway.accounts.model import LimitNode
-from gateway.accounts.overload import Load, ceilings, priority_of, seconds_to_stay_away
+from gateway.accounts.overload import priority_of
 from gateway.calls.in_flight import Entered, InFlight
 from gateway.calls.inquiry import Inquiry
-from gateway.calls.loop_delay import LoopDelay
 from gateway.calls.rate_limit_fields import rate_limit_fields
-from gateway.errors import LimitExceededError, QuotaViolation, Reason, UnavailableError
-from gateway.ports import Admission, CallObserver, Limiter, MissBudget
+from gateway.calls.shed import Shedder
+from gateway.errors import LimitExceededError, QuotaViolation, Reason
+from gateway.ports import Admission, CallObserver, Clock, Limiter, MissBudget
 
 _RETRY_SOON_SECONDS = 0.25
 
@@ -36,29 +37,29 @@ class Gate:
         limiter: Limiter,
         misses: MissBudget,
         in_flight: InFlight,
-        max_in_flight: int,
-        loop_delay: LoopDelay,
+        shedder: Shedder,
         observer: CallObserver,
+        clock: Clock,
     ) -> None:
-        """`max_in_flight`: calls under way beyond which the worker is overloaded; bulk calls at half of it."""
+        """`shedder` and this gate look at the same `in_flight`."""
         self._limiter = limiter
         self._misses = misses
         self._in_flight = in_flight
-        self._ceilings = {priority.value: ceiling for priority, ceiling in ceilings(max_in_flight).items()}
-        self._loop_delay = loop_delay
+        self._shedder = shedder
         self._observer = observer
+        self._clock = clock
 
     def enter(self, inquiry: Inquiry, cost: int) -> Entered:
         """Take a place among the calls under way, for as long as the returned block lasts; notes the call's nodes.
 
-        Raises `UnavailableError` (OVERLOADED) or `LimitExceededError` (TOO_MANY_IN_FLIGHT).
+        Raises `UnavailableError` (OVERLOADED), `DeadlineError` or `LimitExceededError` (TOO_MANY_IN_FLIGHT).
         """
         assert inquiry.account is not None
-        priority = priority_of(cost, is_bulk=inquiry.method.is_bulk)
-        load = Load(self._in_flight.total, self._loop_delay.standing_seconds)
-        stay_away = seconds_to_stay_away(load, self._ceilings[priority.value])
-        if stay_away is not None:
-            raise UnavailableError(Reason.OVERLOADED, retry_after_seconds=stay_away)
+        deadline = inquiry.call.deadline
+        self._shedder.check(
+            priority_of(cost, is_bulk=inquiry.method.is_bulk),
+            remaining_seconds=None if deadline is None else deadline - self._clock.monotonic(),
+        )
         purpose = inquiry.question.purpose if inquiry.question is not None else None
         nodes = inquiry.limit_nodes = limit_nodes(inquiry.account, "" if purpose is None else purpose.officer_id)
         full = self._in_flight.full(nodes)

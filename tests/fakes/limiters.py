@@ -14,7 +14,7 @@ from adapters.redis_limiter import RedisLimiter
 from gateway.accounts.model import LimitNode
 from gateway.calls.admit import Gate
 from gateway.calls.in_flight import InFlight
-from gateway.calls.loop_delay import LoopDelay
+from gateway.calls.shed import Shedder
 from gateway.ports import CallObserver, Clock, QuotaSource, QuotaUnknownError
 
 
@@ -35,13 +35,14 @@ class RememberedQuotas:
 
 def memory_gate(*, clock: Clock, observer: CallObserver, max_in_flight: int = 100) -> Gate:
     """A gate that counts in memory, its loop's delay not measured."""
+    in_flight = InFlight()
     return Gate(
         limiter=MemoryLimiter(clock=clock),
         misses=MemoryMissBudget(clock=clock),
-        in_flight=InFlight(),
-        max_in_flight=max_in_flight,
-        loop_delay=LoopDelay(),
+        in_flight=in_flight,
+        shedder=Shedder(in_flight=in_flight, max_in_flight=max_in_flight, draw=lambda: 0.5),
         observer=observer,
+        clock=clock,
     )
 
 

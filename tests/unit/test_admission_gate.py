@@ -141,15 +141,26 @@ async def test_a_call_that_fails_or_is_cancelled_gives_its_place_back() -> None:
 
 async def test_a_queue_that_stands_is_measured_and_a_spike_is_not() -> None:
     """One slow callback is no overload; a loop that is late every time is."""
-    delay = LoopDelay()
+    told: list[float] = []
+    delay = LoopDelay(told=told.append)
     delay.start()
     time.sleep(0.2)  # noqa: ASYNC251  the spike
     await asyncio.sleep(0.6)
-    assert delay.standing_seconds < 0.1
+    assert told[-1] < 0.1
     for _ in range(12):
         time.sleep(0.12)  # noqa: ASYNC251  the loop is never on time
         await asyncio.sleep(0.02)
-    standing = delay.standing_seconds
+    standing = told[-1]
     delay.stop()
     assert standing > 0.02
-    assert delay.standing_seconds == 0
+    assert told[-1] == 0
+
+
+async def test_a_call_whose_deadline_passed_in_the_queue_is_told_so_and_asks_nobody() -> None:
+    """Work for somebody who has left is taken from those who still wait."""
+    gateway = FakeGateway()
+    request = lookup_request(AN.personal_number).SerializeToString()
+    with refused("DEADLINE_EXCEEDED", Reason.DEADLINE_EXCEEDED):
+        await gateway.call(request, deadline=gateway.clock.monotonic())
+    assert gateway.national_db.asked == []
+    await gateway.call(request, deadline=gateway.clock.monotonic() + 1)

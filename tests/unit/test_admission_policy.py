@@ -13,7 +13,7 @@ from gateway.accounts.leases import LAST_FEW, granted_ahead, lease_seconds, smoo
 from gateway.accounts.limit_nodes import limit_nodes, shown
 from gateway.accounts.misses import after_misses, seconds_blocked
 from gateway.accounts.model import Account, AccountStatus, LimitNode, Limits, Officer, Policy
-from gateway.accounts.overload import Ceilings, Load, Priority, ceilings, priority_of, seconds_to_stay_away
+from gateway.accounts.overload import Priority, priority_of
 from gateway.accounts.quota import day_of, moment_of, seconds_to_midnight
 from gateway.accounts.shares import share_of, share_of_rest
 from gateway.calls.rate_limit_fields import rate_limit_fields
@@ -144,26 +144,6 @@ def test_an_officer_is_not_named_in_keys_or_messages() -> None:
     assert "097090000001" not in node.name + repr(node) + shown(node)
     assert shown(node) == "officer:01/a"
     assert node.name != limit_nodes(account(Limits(rate=1)), "097090000002")[-1].name
-
-
-@pytest.mark.parametrize(
-    ("in_flight", "delay", "interactive", "bulk"),
-    [(0, 0.0, True, True), (49, 0.2, True, True), (50, 0.0, True, False), (0, 0.3, True, False),
-     (99, 0.9, True, False), (100, 0.0, False, False), (0, 1.0, False, False)],
-)  # fmt: skip
-def test_bulk_is_shed_before_interactive(in_flight: int, delay: float, interactive: bool, bulk: bool) -> None:  # noqa: FBT001
-    """Behind a single question sits a citizen at a counter."""
-    ceiling = ceilings(100)
-    for priority, stays in ((Priority.INTERACTIVE, interactive), (Priority.BULK, bulk)):
-        away = seconds_to_stay_away(Load(in_flight, delay), ceiling[priority])
-        assert (away is None) == stays
-        assert away is None or 0.25 <= away <= 5
-
-
-def test_the_deeper_the_queue_the_longer_callers_are_sent_away() -> None:
-    """Callers who return while the queue stands only lengthen it."""
-    assert seconds_to_stay_away(Load(0, 2.0), Ceilings(9, 1.0)) == 4.0
-    assert seconds_to_stay_away(Load(0, 60.0), Ceilings(9, 1.0)) == 5.0
 
 
 @pytest.mark.parametrize(
