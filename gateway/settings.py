@@ -113,7 +113,7 @@ class UpstreamSettings(Section):
     max_waiting: int = Field(default=5_000, ge=1, le=1_000_000)
     """Questions that may wait for their turn; more are refused at once with when to come back. Too large makes callers
     wait in vain, too small refuses bulk calls."""
-    gather_milliseconds: float = Field(default=5.0, ge=0, le=50)
+    gather_milliseconds: float = Field(default=10.0, ge=0, le=50)
     """How long a question may wait for company while requests follow each other closely; one alone waits for nobody.
     Longer saves requests and adds latency."""
     attempts: int = Field(default=3, ge=1, le=5)

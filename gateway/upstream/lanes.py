@@ -3,7 +3,8 @@
 Owns the queue and the requests under way. The decisions are those of `breaker`, `concurrency` and `retries`; how a
 request is made is the `Exchange`'s matter.
 
-A question that finds nothing under way goes at once, with whatever else arrived in the same turn of the event loop.
+A question that finds nothing under way, and followed no crowd, goes at once with whatever else arrived in the same turn
+of the event loop.
 Where requests follow each other closely one waits `gather_seconds` for company; where as many are under way as the
 upstream stands, the next one takes all that wait, up to what fits. A request that was sent is not taken back when its
 callers leave: the upstream works on it anyway, its outcome tells how the upstream is, and its answer serves the next.
@@ -36,6 +37,8 @@ _SWEEP_SECONDS = 0.05
 _FULL_RETRY_SECONDS = 0.5
 _FAILED_RETRY_SECONDS = 1.0
 _LONG_AGO = float("-inf")
+_CROWD = 4
+"""Questions in the last request that make company for the next likely, even where its answer is back already."""
 
 
 class _Waiting(NamedTuple):
@@ -74,6 +77,7 @@ class Upstream:
         self._waiting = 0
         self._requests: set[asyncio.Task[None]] = set()
         self._last_start = _LONG_AGO
+        self._last_size = 0
         self._turn_is_due = False
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
@@ -134,7 +138,8 @@ class Upstream:
                 self._wake(_SWEEP_SECONDS)
                 return
             lane = self._next_lane()
-            if self._requests and not is_probe and len(lane.queue) < lane.max_questions:
+            is_busy = bool(self._requests) or self._last_size >= _CROWD
+            if is_busy and not is_probe and len(lane.queue) < lane.max_questions:
                 early = self._last_start + self.policy.gather_seconds - now
                 if early > 0:
                     self._wake(early)
@@ -162,6 +167,7 @@ class Upstream:
 
     def _send(self, lane: Lane[Any, Any], batch: list[_Waiting], now: float) -> None:
         self._last_start = now
+        self._last_size = len(batch)
         self._retries.requested()
         # Counted at once: the task itself begins only in the next turn of the loop.
         era = self._breaker.started()

@@ -31,7 +31,7 @@ class UpstreamPolicy:
     """Nor does it rise above it."""
     max_waiting: int = 5_000
     """Questions."""
-    gather_seconds: float = 0.005
+    gather_seconds: float = 0.01
     """How long a question waits for company while requests follow each other closely."""
     attempts: int = 3
     """Of one request, the first one included."""

@@ -71,6 +71,18 @@ async def test_dense_arrivals_gather_and_sparse_ones_do_not_wait() -> None:
 
 
 @on_virtual_time
+async def test_a_crowd_gathers_also_where_answers_come_back_fast() -> None:
+    """An upstream that answers sooner than company comes must not be sent its questions in twos and threes."""
+    world = LaneWorld(ScriptedExchange(seconds=0.001), gather_seconds=0.01)
+    crowd = [world.ask(f"q{nth}") for nth in range(10)]
+    for nth in range(10, 90):
+        await asyncio.sleep(0.0005)
+        crowd.append(world.ask(f"q{nth}"))
+    await asyncio.gather(*crowd)
+    assert [len(request) for request in world.exchange.requests] == [10] * 9
+
+
+@on_virtual_time
 async def test_a_failure_of_one_question_harms_only_that_one() -> None:
     """An answer about another citizen must cost nobody else theirs."""
     world = LaneWorld(ScriptedExchange(alone={"q1": UpstreamUnavailableError("about another citizen")}))
