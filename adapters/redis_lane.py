@@ -30,7 +30,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
-_BATCHES_UNDER_WAY = 2
+_BATCHES_UNDER_WAY = 8
 """While so many travel the rest gathers: each costs a system call and more, and a round trip is soon over."""
 _LONGEST_BATCH = 512
 _PROBE_SECONDS = (0.25, 0.5)

@@ -32,8 +32,9 @@ from gateway.ports import Admission, Clock, QuotaSource, QuotaUnknownError
 _PROBE_SECONDS = 0.25
 _SWEEP_SECONDS = 1.0
 _QUOTA_REFUSAL_SECONDS = 1.0
-_JOINING_SECONDS = 1.0
-"""How much later than another worker this one may learn that Redis is back: the lane's probe, ours, a time-out."""
+_JOINING_SECONDS = 1.5
+"""How much later than another worker this one may learn that Redis is back: the lane's probe (0.5 s) with its time-out,
+ours (0.25 s) with its, and the moment that a busy machine takes for both."""
 _PROBE = LimitNode("probe", "probe", Limits(rate=1_000_000))
 
 

@@ -62,7 +62,8 @@ class Recorder:
 
         Raises `UnavailableError` (AUDIT_UNAVAILABLE).
         """
-        if reason in COUNTED_TOGETHER:
+        # Too late before it was admitted: a flood of such calls must not cost a sync each.
+        if reason in COUNTED_TOGETHER or (reason is Reason.DEADLINE_EXCEEDED and not inquiry.limit_nodes):
             inquiry.recorded = True
             self._count(inquiry, reason)
             return ()

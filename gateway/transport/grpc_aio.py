@@ -63,8 +63,8 @@ def server(*, handler: PipelineHandler, max_request_bytes: int, max_connection_a
             ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
             # Calls wait here before we see them, and grpc.aio takes one a turn of the loop. With grpc's own 1000 to
             # 3000 they wait most of a second under overload and every answer comes late. docs/decisions/0045.
-            ("grpc.server.max_pending_requests", 50),
-            ("grpc.server.max_pending_requests_hard_limit", 100),
+            ("grpc.server.max_pending_requests", 200),
+            ("grpc.server.max_pending_requests_hard_limit", 400),
         ],
     )
 

@@ -87,3 +87,17 @@ async def test_a_count_that_could_not_be_written_joins_the_one_begun_since() -> 
     await asyncio.sleep(0)
     gateway.recorder.flush()
     assert [record.count for record in gateway.records] == [0, 2]
+
+
+async def test_calls_that_come_too_late_are_counted_together() -> None:
+    """Under overload they come by the thousand: a sync for each would make it worse."""
+    gateway = FakeGateway()
+    for _ in range(5):
+        with refused("DEADLINE_EXCEEDED", Reason.DEADLINE_EXCEEDED):
+            await gateway.call(
+                lookup_request(AN.personal_number).SerializeToString(), deadline=gateway.clock.monotonic() - 0.1
+            )
+    gateway.recorder.flush()
+    (record,) = gateway.records
+    assert record.count == 5
+    assert record.outcome == int(Reason.DEADLINE_EXCEEDED)
