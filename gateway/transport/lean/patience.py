@@ -1,8 +1,8 @@
 """How much of what asks for nothing is borne from a peer: pings, settings, resets, empty frames, window updates.
 
 All of them are lawful, cheap to send and not free to take (CVE-2019-9512, -9514, -9515, -9518; CVE-2023-44487 for
-streams opened and reset). A peer has an allowance of them, which grows with time and with the frames it is sent: who is answered has reasons to
-ping and to widen windows.
+streams opened and reset). A peer has an allowance of them, which grows with time and with the frames it is sent: who
+is answered has reasons to ping and to widen windows.
 """
 
 from __future__ import annotations
