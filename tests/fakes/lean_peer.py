@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceived, StreamReset, TrailersReceived
+from h2.events import DataReceived, Event, ResponseReceived, StreamReset, TrailersReceived
 
 from gateway.model import Call, Reply
 from gateway.transport.lean.calls import PREFIX, Conversation, Method
@@ -71,8 +71,7 @@ class Side:
         )
         self.peer = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self.connection.connection_made(cast("asyncio.Transport", self.network))
-        if settings is not None:
-            self.peer.update_settings(settings)
+        self._settings = settings
 
     async def _answer(self, call: Call) -> Reply:
         self.calls.append(call)
@@ -93,6 +92,8 @@ class Side:
     def start(self) -> Side:
         """Exchange prefaces."""
         self.peer.initiate_connection()
+        if self._settings is not None:
+            self.peer.update_settings(self._settings)
         return self
 
     async def turn(self) -> list[Event]:
@@ -143,9 +144,3 @@ def data_in(events: Sequence[Event], stream: int) -> bytes:
 def resets_in(events: Sequence[Event]) -> dict[int, int]:
     """Streams that were reset, and with which code."""
     return {e.stream_id: int(e.error_code or 0) for e in events if isinstance(e, StreamReset) and e.stream_id}
-
-
-def goaway_in(events: Sequence[Event]) -> int | None:
-    """The code of the last GOAWAY."""
-    codes = [int(e.error_code or 0) for e in events if isinstance(e, ConnectionTerminated)]
-    return codes[-1] if codes else None

@@ -8,7 +8,10 @@ from dataclasses import replace
 import pytest
 from h2.settings import SettingCodes
 
-from tests.fakes.lean_peer import HEADERS, TALK, Side, data_in, goaway_in, resets_in, status_in
+from gateway.transport.lean import frames
+from tests.fakes.lean_peer import HEADERS, TALK, Side, data_in, resets_in, status_in
+
+GOING = frames.goaway_frame(frames.LARGEST_WINDOW, frames.ErrorCode.NO_ERROR)
 
 
 def headers(**changed: str) -> list[tuple[str, str]]:
@@ -152,9 +155,9 @@ async def test_a_drain_answers_what_is_under_way_and_then_closes() -> None:
     side.ask(1, b"wait", headers=headers(grpc_timeout="20m"))
     await side.turn()
     side.connection.retire()
-    # `h2` treats the first GOAWAY as the last word, so the acknowledgement of the ping is given by hand.
-    events = await side.turn()
-    assert goaway_in(events) == 0
+    await asyncio.sleep(0)
+    # `h2` takes the first GOAWAY for the last word, so the ping behind it is answered by hand.
+    assert side.network.written.startswith(GOING)
     side.connection.data_received(b"\0\0\x08\x06\x01\0\0\0\0farewell")
     assert not side.network.closed
     await asyncio.sleep(0.05)
@@ -212,6 +215,7 @@ async def test_old_silent_and_half_open_connections_end() -> None:
     old.connection.limits = replace(old.connection.limits, silence=10_000)
     await old.turn()
     old.connection.look(old.loop.time() + 601)
-    assert goaway_in(await old.turn()) == 0
+    await asyncio.sleep(0)
+    assert old.network.written.startswith(GOING)
     for each in (waiting, side, old):
         each.end()
