@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from h2.settings import SettingCodes
 
-from gateway.transport.lean import frames
+from gateway.transport.lean import frames, output
 from tests.fakes.lean_peer import HEADERS, TALK, Side, data_in, resets_in, status_in
 
 GOING = frames.goaway_frame(frames.LARGEST_WINDOW, frames.ErrorCode.NO_ERROR)
@@ -219,3 +219,33 @@ async def test_old_silent_and_half_open_connections_end() -> None:
     assert old.network.written.startswith(GOING)
     for each in (waiting, side, old):
         each.end()
+
+
+async def test_who_is_sent_much_in_small_windows_is_not_taken_for_a_flood() -> None:
+    """A client that widens its window by little asks often, and lawfully."""
+    side = Side(settings={SettingCodes.INITIAL_WINDOW_SIZE: 10_000}).start()
+    for number in range(1, 17, 2):
+        side.ask(number, b"big 700000")
+        finished = None
+        while finished is None:
+            finished = status_in(await side.turn(), number)
+            if finished is None:
+                side.peer.increment_flow_control_window(10_000)
+                side.peer.increment_flow_control_window(10_000, stream_id=number)
+        assert finished == "0"
+    side.end()
+
+
+async def test_answers_that_nobody_reads_are_kept_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was under way when the peer stopped reading still comes to its end."""
+    monkeypatch.setattr(output, "MOST_PENDING_BYTES", 1_000_000)
+    side = Side().start()
+    for number in range(1, 21, 2):
+        side.ask(number, b"big 300000")
+    side.give(side.peer.data_to_send())
+    side.connection.pause_writing()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert side.network.closed
+    assert side.connection.output.pending == 0
+    side.end()

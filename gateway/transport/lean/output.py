@@ -19,6 +19,7 @@ from gateway.transport.lean.frames import (
     ErrorCode,
     StreamFaultError,
 )
+from gateway.transport.lean.patience import Patience
 
 MOST_PENDING_BYTES = 64 << 20
 """Answers that may wait for a peer's windows. Many calls and no reading is how a gateway is filled up."""
@@ -46,8 +47,9 @@ class Lane:
 class Output:
     """The sending side of one connection."""
 
-    def __init__(self, *, loop: asyncio.AbstractEventLoop, write: Callable[[bytes], None]) -> None:
+    def __init__(self, *, loop: asyncio.AbstractEventLoop, write: Callable[[bytes], None], patience: Patience) -> None:
         """`write` gives bytes to the network, and may call `pause` before it returns."""
+        self._patience = patience
         self._loop = loop
         self._write = write
         self._frames: list[bytes] = []
@@ -75,7 +77,7 @@ class Output:
     def answer(self, lane: Lane, head: bytes, body: bytes, last: bytes) -> bool:
         """Send a whole answer of one DATA frame at once if the peer lets it through; False where it has to wait."""
         size = len(body)
-        if self._ready or size > lane.window or size > self.window or size > self.max_frame:
+        if self.paused or self._ready or size > lane.window or size > self.window or size > self.max_frame:
             return False
         self.window -= size
         self.send(head + HEAD.pack(size << 8 | DATA, 0, lane.id) + body + last)
@@ -89,9 +91,9 @@ class Output:
         if not self.pending:
             # Until now nothing was held back: patience with the peer starts here.
             self.progress_at = self._loop.time()
-        self.pending += len(body)
-        if self.pending > MOST_PENDING_BYTES:
+        if self.pending + len(body) > MOST_PENDING_BYTES:
             raise ConnectionFaultError(ErrorCode.ENHANCE_YOUR_CALM, "answers are not read")
+        self.pending += len(body)
         lane.body += body
         lane.last = last
         if lane not in self._stalled:
@@ -143,6 +145,8 @@ class Output:
                 lane.window -= size
                 self.window -= size
                 self.pending -= size
+                # Whoever is sent much in small windows has to widen them often.
+                self._patience.sent(1)
                 self.progress_at = self._loop.time()
             del self._ready[lane]
             if lane.body:

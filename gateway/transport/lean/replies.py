@@ -53,7 +53,7 @@ class Replies:
         """The network is there."""
         self._transport = transport
         self.peer = peer_of(transport.get_extra_info("peername"))
-        self.output = Output(loop=self.loop, write=transport.write)
+        self.output = Output(loop=self.loop, write=transport.write, patience=self.patience)
 
     def pause_writing(self) -> None:
         """The peer does not read: neither do we, so that it cannot have us keep what we owe it."""
