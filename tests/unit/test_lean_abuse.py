@@ -167,3 +167,12 @@ def test_a_remembered_block_says_what_decoding_it_again_would(blocks: list[list[
             once = {n.decode(): v.decode() for n, v in plain.decode(block, raw=True)}
             metadata = {name: value for name, value in once.items() if name in {"a", "b", "x-c"}}
             assert reader.read(block).metadata == metadata
+
+
+def test_the_same_bytes_mean_something_else_once_the_table_changed() -> None:
+    """`0xbe` is the newest entry of the table: remembered for too long it would be the key of the caller before."""
+    reader = HeaderReader()
+    newest = BLOCK + b"\xbe"
+    for key in ("one", "two", "three"):
+        reader.read(BLOCK + b"\x40\x03key" + bytes((len(key),)) + key.encode())
+        assert [reader.read(newest).metadata for _ in range(2)] == [{"key": key}] * 2

@@ -249,3 +249,15 @@ async def test_answers_that_nobody_reads_are_kept_up_to_a_limit(monkeypatch: pyt
     assert side.network.closed
     assert side.connection.output.pending == 0
     side.end()
+
+
+async def test_the_window_of_the_connection_holds_whatever_its_streams_would_take() -> None:
+    """A peer that is sent more ends the connection, and every call on it."""
+    side = Side(settings={SettingCodes.INITIAL_WINDOW_SIZE: 1_000_000}).start()
+    side.ask(1, b"big 100000")
+    assert len(data_in(await side.turn(), 1)) == 65_535
+    side.peer.increment_flow_control_window(40_000)
+    events = await side.turn()
+    assert len(data_in(events, 1)) == 100_005 - 65_535
+    assert status_in(events, 1) == "0"
+    side.end()
