@@ -45,6 +45,9 @@ class GrpcSettings(Section):
     """Whether strangers may ask which methods exist. `dancu up` turns it on."""
     max_connection_age_seconds: int = Field(default=600, ge=1)
     """Connections are asked to reconnect after this time, because SO_REUSEPORT balances connections, not calls."""
+    transport: Literal["aio", "lean"] = "aio"
+    """What speaks HTTP/2 on this port: gRPC's own server, or the gateway's, which costs a third of the CPU. `lean` has
+    met fewer clients; should one fail with it, go back to `aio`. A port with TLS is `aio` whatever this says."""
     drain_seconds: float = Field(default=10.0, gt=0, le=300)
     """How long calls under way may take to finish after SIGTERM; the rest is cut."""
     tls_cert_file: Path | None = None

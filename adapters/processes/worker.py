@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import signal
 import sys
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 from grpc.aio import Server
@@ -24,10 +26,12 @@ from adapters.processes.addresses import listening
 from adapters.processes.memory import settle
 from adapters.processes.notify import notify
 from adapters.processes.ports import mutual_files, open_port, tls_files
+from adapters.processes.standard_services import HEALTH, health_handlers, reflection_handlers
 from adapters.wiring import Answering, open_worker
 from gateway.ports import Journal
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.transport.grpc_aio import PipelineHandler, server
+from gateway.transport.lean.server import LeanServer
 from gateway.version import __version__
 
 _HEALTH_PERIOD_SECONDS = 0.2
@@ -74,26 +78,54 @@ async def _serve(settings: Settings, slot: int) -> None:
     structlog.get_logger().info("worker_drained", slot=slot)
 
 
-async def _listen(settings: Settings, worker: Answering) -> tuple[list[Server], health.HealthServicer]:
+class _Serving(Protocol):
+    """A server that takes calls."""
+
+    async def stop(self, grace: float) -> None:
+        """Take no further ones; those under way may take so many seconds."""
+
+
+async def _listen(settings: Settings, worker: Answering) -> tuple[list[_Serving], health.HealthServicer]:
     """Open the public port, and the one for callers with certificates where there is one.
 
     They are two servers, since only the second has to look for a certificate at each call.
     """
     healthy = health.HealthServicer()
+    servers: list[_Serving] = []
+    public = tls_files(settings.grpc.tls_cert_file, settings.grpc.tls_key_file)
+    if settings.grpc.transport == "lean" and public is None:
+        servers.append(await _lean(settings, worker, healthy))
+    else:
+        serving = _server(settings, worker, healthy, mutual=False)
+        open_port(serving, listening(settings.grpc.host, settings.grpc.port), public, name="grpc")
+        servers.append(await _started(serving))
     files = mutual_files(settings.mtls)
-    servers = [_server(settings, worker, healthy, mutual=mutual) for mutual in (False, True)[: 1 + bool(files)]]
-    open_port(
-        servers[0],
-        listening(settings.grpc.host, settings.grpc.port),
-        tls_files(settings.grpc.tls_cert_file, settings.grpc.tls_key_file),
-        name="grpc",
-    )
     if files is not None:
         assert settings.mtls.port is not None
-        open_port(servers[1], listening(settings.mtls.host, settings.mtls.port), files, name="mtls")
-    for one in servers:
-        await one.start()
+        serving = _server(settings, worker, healthy, mutual=True)
+        open_port(serving, listening(settings.mtls.host, settings.mtls.port), files, name="mtls")
+        servers.append(await _started(serving))
     return servers, healthy
+
+
+async def _started(serving: Server) -> _Serving:
+    await serving.start()
+    return serving
+
+
+async def _lean(settings: Settings, worker: Answering, healthy: health.HealthServicer) -> _Serving:
+    serving = LeanServer(
+        answer=worker.pipeline,
+        methods=worker.methods,
+        max_request_bytes=settings.grpc.max_request_bytes,
+        max_connection_age_seconds=settings.grpc.max_connection_age_seconds,
+        draw=random.random,
+    )
+    serving.add(health_handlers(healthy))
+    if settings.grpc.reflection:
+        serving.add(reflection_handlers(_services(worker)))
+    await serving.listen(settings.grpc.host, settings.grpc.port)
+    return serving
 
 
 def _server(settings: Settings, worker: Answering, healthy: health.HealthServicer, *, mutual: bool) -> Server:
@@ -104,10 +136,13 @@ def _server(settings: Settings, worker: Answering, healthy: health.HealthService
     )
     health_pb2_grpc.add_HealthServicer_to_server(healthy, serving)
     if settings.grpc.reflection:
-        services = sorted({name.partition("/")[0] for name in worker.methods})
-        names = (*services, "grpc.health.v1.Health", reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, serving)
+        reflection.enable_server_reflection((*_services(worker), reflection.SERVICE_NAME), serving)
     return serving
+
+
+def _services(worker: Answering) -> tuple[str, ...]:
+    """What reflection shows, beside itself."""
+    return (*sorted({name.partition("/")[0] for name in worker.methods}), HEALTH)
 
 
 async def _tell_health(healthy: health.HealthServicer, journal: Journal) -> None:
