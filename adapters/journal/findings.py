@@ -22,7 +22,7 @@ class FindingKind(StrEnum):
     SEGMENT_INSERTED = "segment_inserted"
     """Two segments claim one place."""
     JOURNAL_MISSING = "journal_missing"
-    """The witness knows a journal that is not there."""
+    """The witness or the ledger knows a journal that is not there."""
     CHECKPOINT_FORGED = "checkpoint_forged"
     """A checkpoint or pruned head no known key signed, or of another journal."""
     CHECKPOINTS_DAMAGED = "checkpoints_damaged"

@@ -8,7 +8,7 @@ seconds' worth) are proved by their receipts only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from adapters.journal.audit_checkpoints import CheckpointAudit, audit_checkpoints
@@ -45,6 +45,7 @@ def verify(
     *,
     verifiers: Sequence[VerifierKey],
     witness: Path | None = None,
+    ingested: Mapping[str, int] | None = None,
     progress: OnProgress | None = None,
     disk: Disk | None = None,
 ) -> Verification:
@@ -54,6 +55,7 @@ def verify(
         root: the directory of the journals, one folder each.
         verifiers: the public keys to trust; see `known_verifiers`.
         witness: the witness directory, whose checkpoints must all be found again.
+        ingested: how far the ledger knows each journal, by origin; read before this is called.
         progress: called after every few megabytes.
         disk: the system calls; the operating system's by default.
 
@@ -65,13 +67,30 @@ def verify(
     for journal in journals:
         audit = _JournalAudit(journal, witness, verifiers, disk, outcome.findings.append)
         outcome.journals.append(audit.run(progress))
+    _compare(outcome, ingested or {})
     if witness is not None:
-        there = {journal.name for journal in journals}
+        there = {journal.name for journal in journals} | {found.origin for found in outcome.findings}
         for folder in sorted(witness.iterdir()):
             if (folder / CHECKPOINTS_FOLDER).is_dir() and folder.name not in there:
                 message = "the witness has checkpoints of this journal, and it is not there"
                 outcome.findings.append(Finding(FindingKind.JOURNAL_MISSING, folder.name, message))
     return outcome
+
+
+def _compare(outcome: Verification, ingested: Mapping[str, int]) -> None:
+    """Hold what is there against what the ledger took in, which was durable by then."""
+    totals = {journal.origin: journal for journal in outcome.journals}
+    for origin, known in sorted(ingested.items()):
+        journal = totals.get(origin)
+        if journal is None:
+            message = f"the ledger holds records up to {known - 1} of this journal, and it is not there"
+            outcome.findings.append(Finding(FindingKind.JOURNAL_MISSING, origin, message))
+            continue
+        size = journal.first_index + journal.records
+        # Until a journal is opened again after a power cut its last records may be there and not be counted yet.
+        if size < known and not journal.unsettled_bytes:
+            message = f"the ledger holds records up to {known - 1}, {size} are there"
+            outcome.findings.append(Finding(FindingKind.RECORDS_MISSING, origin, message, index=size))
 
 
 class _JournalAudit:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from adapters.ledger.sqlite_store import SqliteLedgerStore
 from dancu.cli import main
 from tests.fakes.evidence import Evidence
 
@@ -113,3 +116,51 @@ def test_it_runs_as_a_process_without_a_terminal(evidence: Evidence, tmp_path: P
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "bằng chứng nguyên vẹn" in done.stdout
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """A ledger that took in all of it."""
+    path = tmp_path / "data" / "ledger.sqlite"
+    store = SqliteLedgerStore.open(path, create=True)
+    store.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO ledger_journals (origin, first_index, next_index) VALUES (?, 0, ?)", [("w0", 74), ("w1", 37)]
+        )
+    return path
+
+
+def test_a_journal_that_only_the_ledger_remembers_is_a_finding(
+    evidence: Evidence, ledger: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever removes a whole journal leaves no file that could be wrong, and most installations keep no witness."""
+    assert main(["audit", "verify"]) == 0
+    shutil.rmtree(evidence.journal("w1"))
+    assert main(["audit", "verify"]) == 1
+    assert "FINDING journal_missing: w1: the ledger holds records up to 36" in capsys.readouterr().out
+
+
+def test_a_journal_rolled_back_behind_the_ledger_is_a_finding(
+    evidence: Evidence, ledger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An old copy is sound in itself."""
+    shutil.copytree(evidence.journal("w0"), tmp_path / "old")
+    evidence.grow(rounds=1, origin="w0")
+    with closing(sqlite3.connect(ledger)) as connection, connection:
+        connection.execute("UPDATE ledger_journals SET next_index = 111 WHERE origin = 'w0'")
+    assert main(["audit", "verify"]) == 0
+    shutil.rmtree(evidence.journal("w0"))
+    shutil.copytree(tmp_path / "old", evidence.journal("w0"))
+    assert main(["audit", "verify"]) == 1
+    assert "FINDING records_missing: w0, record 74: the ledger holds records up to 110" in capsys.readouterr().out
+
+
+def test_a_ledger_that_cannot_be_read_is_no_clean_bill(
+    evidence: Evidence, ledger: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What could not be compared was not."""
+    assert evidence.root.is_dir()
+    ledger.write_bytes(b"x" * 5000)
+    assert main(["audit", "verify"]) == 1
+    assert "ledger.sqlite" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dancu.cli.audit_source import InstallationOption
-from dancu.cli.evidence_files import installation, journals_of, public_keys_of
+from dancu.cli.evidence_files import installation, journals_of, ledger_of, public_keys_of
 from dancu.cli.output import JsonOption, LangOption, Language, clean, complain, print_json
 from dancu.cli.progress import progress
 from dancu.cli.report_tables import number
@@ -38,8 +38,9 @@ def verify(
 ) -> None:
     """Verify every journal: recompute its tree, compare every signed checkpoint, name what does not fit.
 
-    Exits with 1 on any finding. Public keys are taken from the witness where it has some, since whoever could rewrite
-    the journals could also replace the keys beside them.
+    Exits with 1 on any finding. A journal that the ledger or the witness knows and that is gone is one; who removes
+    journal and ledger together is found by the witness only. Public keys are taken from the witness where it has some,
+    since whoever could rewrite the journals could also replace the keys beside them.
     """
     folder = installation(data_dir)
     journals = journals_of(folder)
@@ -62,6 +63,7 @@ def verify(
 def _verified(folder: Path, journals: Path, witness: Path | None, language: Language) -> Verification:
     from adapters.journal.verify import known_verifiers
     from adapters.journal.verify import verify as verify_journals
+    from adapters.ledger.ingested import ingested_of
     from gateway.audit.notes import KeyFormatError
 
     try:
@@ -69,6 +71,8 @@ def _verified(folder: Path, journals: Path, witness: Path | None, language: Lang
     except KeyFormatError as error:
         complain(language.of(f"a public key is damaged: {error}", f"một khóa công khai bị hỏng: {error}"))
         raise typer.Exit(1) from None
+    # Before the journals are read: what it holds is among what is read then.
+    ingested = ingested_of(ledger_of(folder))
     with progress("MiB", total=_bytes_in(journals) // _MEBIBYTE) as tick:
         before, origin, of_origin = 0, "", 0
 
@@ -78,7 +82,7 @@ def _verified(folder: Path, journals: Path, witness: Path | None, language: Lang
                 before, origin, of_origin = before + of_origin, done.origin, done.bytes_total
             tick((before + done.bytes_done) // _MEBIBYTE)
 
-        return verify_journals(journals, verifiers=verifiers, witness=witness, progress=show)
+        return verify_journals(journals, verifiers=verifiers, witness=witness, ingested=ingested, progress=show)
 
 
 def _bytes_in(journals: Path) -> int:

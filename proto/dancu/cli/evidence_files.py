@@ -18,6 +18,11 @@ def journals_of(data_dir: Path) -> Path:
     return data_dir / "journal"
 
 
+def ledger_of(data_dir: Path) -> Path:
+    """The file of the embedded ledger."""
+    return data_dir / "ledger.sqlite"
+
+
 def public_keys_of(data_dir: Path) -> Path:
     """The folder with the public keys of checkpoints."""
     # Brings the settings along, which take a third of a second to import.
