@@ -1,6 +1,6 @@
 """`make bench`: measures the bars of the design and prints them.
 
-    python -m bench [--quick] [--citizens N] [--json FILE]
+    python -m bench [--quick] [--transport aio|lean] [--citizens N] [--json FILE]
 
 Ten to fifteen minutes; `--quick`, with fewer and shorter rounds, under two, for seeing that it runs. Exit code 1
 where a bar is missed, 2 where something could not be measured.
@@ -31,8 +31,9 @@ def main() -> int:
     parser.add_argument("--citizens", type=int, help="distinct citizens for the memory of a worker")
     parser.add_argument("--json", type=Path, default=_RESULT, help=f"where the figures go; default: {_RESULT}")
     parser.add_argument("--calls", type=int, help="calls after them, for the same (the bar speaks of 10 million)")
+    parser.add_argument("--transport", choices=("aio", "lean"), default="aio", help="grpc.transport of the gateways")
     given = parser.parse_args()
-    effort = QUICK if given.quick else FULL
+    effort = replace(QUICK if given.quick else FULL, transport=given.transport)
     if given.citizens:
         effort = replace(effort, citizens=given.citizens)
     if given.calls:

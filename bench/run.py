@@ -47,6 +47,8 @@ class Effort:
     """After them, for the same."""
     starts: int
     step_calls: int
+    transport: str = "aio"
+    """`grpc.transport` of the gateways."""
 
     @property
     def shape(self) -> dict[str, object]:
@@ -116,8 +118,9 @@ def measure(folder: Path, effort: Effort, told: Callable[[str], None]) -> Result
     starts = [start_up(folder / f"start-{at}", one) for at in range(effort.starts)]
     told("start-up: " + ", ".join(f"{seconds:.2f} s" for seconds in starts))
     with ExitStack() as stack:
-        gateway = stack.enter_context(installed(folder / "gateway"))
-        silent = stack.enter_context(installed(folder / "silent", variant=("--journal", "none")))
+        chosen = {"DANCU_GRPC__TRANSPORT": effort.transport}
+        gateway = stack.enter_context(installed(folder / "gateway", environment=chosen))
+        silent = stack.enter_context(installed(folder / "silent", variant=("--journal", "none"), environment=chosen))
         answer = who.first_answer(gateway, numbers[0])
         response = answer.SerializeToString()
         ours = of_gateway("cached", gateway, lambda _: cached, source="cache")
