@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -40,7 +41,7 @@ class WholeTree:
     def __init__(
         self, *, desk: Desk, clock: Clock, scopes: Mapping[str, str], default_misses_per_hour: int | None
     ) -> None:
-        """`scopes`: by full method, for those who ask about a method by its name.
+        """`scopes`: of all public methods, by full name.
 
         `default_misses_per_hour`: the budget of an account that says nothing of misses, as calls know it.
         """
@@ -63,7 +64,7 @@ class WholeTree:
         )
         yield self._desk.changing(
             *(f"{SERVICE}/ApplyTree", "account.manage", pb.ApplyTreeRequest, pb.ApplyTreeResponse, self._apply),
-            check=_check_apply,
+            check=self._check_apply,
             roles=CHANGERS,
         )
 
@@ -104,6 +105,19 @@ class WholeTree:
                 ip_address(message.peer)
             except ValueError:
                 wrong.append(Violation("peer", "is not a network address", "không phải địa chỉ mạng"))
+        return wrong
+
+    def _check_apply(self, message: Any) -> Sequence[Violation]:
+        wrong: list[Violation] = []
+        checks: Mapping[str, Callable[..., list[Violation]]] = {
+            "organisations": check_organisation,
+            "accounts": partial(check_account, scopes=frozenset(self._scopes.values())),
+            "officers": check_officer,
+            "bindings": check_binding,
+        }
+        for kind, check in checks.items():
+            for position, one in enumerate(getattr(message.tree, kind)):
+                wrong += check(one, at=f"tree.{kind}[{position}]")
         return wrong
 
     async def _apply(self, change: AccountTransaction, message: Any, asker: Account) -> Result:
@@ -197,16 +211,3 @@ def _guard(changes: Sequence[Change], present: Tree, wanted: Tree, asker: Accoun
             case BindingEntry() as after:
                 before = by_name[one.before.account] if isinstance(one.before, BindingEntry) else None
                 require_rank(asker, by_name[after.account], before)
-
-
-def _check_apply(message: Any) -> Sequence[Violation]:
-    wrong: list[Violation] = []
-    for kind, check in (
-        ("organisations", check_organisation),
-        ("accounts", check_account),
-        ("officers", check_officer),
-        ("bindings", check_binding),
-    ):
-        for position, one in enumerate(getattr(message.tree, kind)):
-            wrong += check(one, at=f"tree.{kind}[{position}]")
-    return wrong
