@@ -16,7 +16,7 @@ from gateway.accounts.entries import AccountEntry, BindingEntry, OfficerEntry, O
 from gateway.accounts.explain import explain
 from gateway.accounts.guards import forbid_lock_out, require_rank
 from gateway.accounts.management import SERVICE
-from gateway.accounts.model import Account, AccountStatus
+from gateway.accounts.model import EVERYTHING, Account, AccountStatus
 from gateway.accounts.ports import AccountReader, AccountTransaction
 from gateway.accounts.snapshot import account_of
 from gateway.accounts.tree import Change, Tree, changes_between, check_tree
@@ -33,6 +33,7 @@ from gateway.accounts.wire import (
 from gateway.calls.inquiry import Method
 from gateway.errors import InvalidRequestError, PreconditionError, Reason, Violation
 from gateway.ports import Clock
+from gateway.registries.rights import is_field
 
 
 class WholeTree:
@@ -98,8 +99,17 @@ class WholeTree:
             for name in ("account", "method")
             if not getattr(message, name)
         ]
-        if "/" in message.method and message.method not in self._scopes:
-            wrong.append(Violation("method", "is not known; name its scope", "chưa biết; hãy nêu phạm vi (scope)"))
+        if message.method and message.method not in {*self._scopes, *self._scopes.values()}:
+            wrong.append(
+                Violation(
+                    "method", "is no scope or method of the public port", "không phải phạm vi hay phương thức công khai"
+                )
+            )
+        wrong += [
+            Violation(f"fields[{position}]", "is no field there is", "không phải trường dữ liệu nào")
+            for position, path in enumerate(message.fields)
+            if path != EVERYTHING and not is_field(path)
+        ]
         if message.peer:
             try:
                 ip_address(message.peer)

@@ -53,3 +53,16 @@ async def test_a_rule_that_matches_a_scope_is_written(rule: str) -> None:
     office = FakeAdministration()
     made = (await office.ask("CreateAccount", account=account(rule))).account
     assert list(made.policy.methods) == [rule]
+
+
+async def test_nothing_is_explained_of_what_does_not_exist() -> None:
+    """A verdict about a mistyped scope or field is believed, and the fault is sought elsewhere."""
+    office = FakeAdministration()
+    await office.ask("CreateAccount", account=account("*"), issue_key=True)
+    fields = ["full_name", "ful_name", "*", "social_insurance.book_number", "social_insurance.bok"]
+    for method in ("citizn.lookup", "account.manage", "dancu.citizen.v1.CitizenService/Lookup"):
+        with refused("INVALID_ARGUMENT", Reason.INVALID_REQUEST) as refusal:
+            await office.ask("ExplainAccess", account="01/mot-cua", method=method, fields=fields)
+        assert [one.field for one in refusal[0].violations] == ["method", "fields[1]", "fields[4]"]
+    for method in ("citizen.lookup", "dancu.citizen.v1.CitizenService/LookupCitizen"):
+        assert (await office.ask("ExplainAccess", account="01/mot-cua", method=method, fields=fields[:1])).allowed
