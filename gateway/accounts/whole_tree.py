@@ -12,8 +12,8 @@ from dancu.account.v1 import account_pb2
 from dancu.account.v1 import account_service_pb2 as pb
 from gateway.accounts.changes import CHANGERS, READERS, Desk, Result, found
 from gateway.accounts.checks import check_account, check_binding, check_officer, check_organisation
-from gateway.accounts.entries import AccountEntry, BindingEntry, OfficerEntry, OrganisationEntry
-from gateway.accounts.explain import explain
+from gateway.accounts.entries import AccountEntry, BindingEntry, KeyEntry, OfficerEntry, OrganisationEntry
+from gateway.accounts.explain import explain, of_credentials
 from gateway.accounts.guards import forbid_lock_out, require_rank
 from gateway.accounts.management import SERVICE
 from gateway.accounts.model import EVERYTHING, Account, AccountStatus
@@ -78,14 +78,18 @@ class WholeTree:
             await reader.page(OfficerEntry, account=entry.name),
             default_misses_per_hour=self._default_misses_per_hour,
         )
-        verdicts = explain(
+        keys = await reader.page(KeyEntry, account=entry.name)
+        bindings = await reader.page(BindingEntry, account=entry.name)
+        now = self._clock.now()
+        verdicts = [of_credentials(keys, bindings, now=now)]
+        verdicts += explain(
             account,
             self._scopes.get(message.method, message.method),
             fields=message.fields,
             procedure=message.procedure,
             officer_id=message.officer_id,
             peer=message.peer,
-            now=self._clock.now(),
+            now=now,
         )
         response = pb.ExplainAccessResponse(allowed=all(one.reason is None for one in verdicts))
         for one in verdicts:

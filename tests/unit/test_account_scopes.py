@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dancu.account.v1 import account_pb2 as pb
@@ -66,3 +68,25 @@ async def test_nothing_is_explained_of_what_does_not_exist() -> None:
         assert [one.field for one in refusal[0].violations] == ["method", "fields[1]", "fields[4]"]
     for method in ("citizen.lookup", "dancu.citizen.v1.CitizenService/LookupCitizen"):
         assert (await office.ask("ExplainAccess", account="01/mot-cua", method=method, fields=fields[:1])).allowed
+
+
+async def test_an_account_that_nothing_opens_is_not_explained_as_allowed() -> None:
+    """The rules would let the call pass, but no caller ever gets as far as the rules."""
+    office = FakeAdministration()
+    await office.ask("CreateAccount", account=account("*"))
+
+    async def explained() -> tuple[bool, str]:
+        told = await office.ask("ExplainAccess", account="01/mot-cua", method="citizen.lookup")
+        assert told.verdicts[0].subject == "key"
+        return told.allowed, told.verdicts[0].reason
+
+    assert await explained() == (False, "KEY_MISSING")
+    await office.ask("IssueKey", account="01/mot-cua")
+    assert await explained() == (True, "")
+    await office.ask("RevokeKey", account="01/mot-cua")
+    assert await explained() == (False, "KEY_EXPIRED")
+    bound: dict[str, Any] = {"kind": pb.BINDING_KIND_URI, "value": "spiffe://example.vn/mot-cua"}
+    await office.ask("AddBinding", binding=pb.Binding(account="01/mot-cua", **bound))
+    assert await explained() == (True, "")
+    await office.ask("RemoveBinding", **bound)
+    assert await explained() == (False, "KEY_EXPIRED")
