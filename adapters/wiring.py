@@ -215,10 +215,15 @@ async def _open_core(
 
 def _other_public_methods(core: _Core, settings: Settings) -> dict[str, Method]:
     """The methods of the public port that look nobody up."""
-    return {
-        **account_request_methods(store=core.accounts, keys=core.keys, intents=core.recorder, clock=core.clock),
-        **receipt_methods(ledger=_ledger(core, settings), proofs=_proofs(settings)),
-    }
+    receipts = receipt_methods(ledger=_ledger(core, settings), proofs=_proofs(settings))
+    requests = account_request_methods(
+        store=core.accounts,
+        keys=core.keys,
+        intents=core.recorder,
+        clock=core.clock,
+        scopes={*LOOKUP_SCOPES.values(), *_scopes(receipts).values()},
+    )
+    return requests | receipts
 
 
 def _scopes(methods: Mapping[str, Method]) -> dict[str, str]:

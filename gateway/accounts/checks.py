@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from ipaddress import ip_network
 
@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from dancu.account.v1 import account_pb2 as pb
 from gateway.accounts.model import EVERYTHING, BindingKind
-from gateway.accounts.rules import FORBIDS
+from gateway.accounts.rules import FORBIDS, fits
 from gateway.accounts.wire import BINDING_KINDS
 from gateway.calls.validation import MAX_STALENESS, check_text
 from gateway.errors import Violation
@@ -52,8 +52,8 @@ def check_organisation(message: pb.Organisation, *, at: str = "organisation") ->
     return [*found, *check_text(message.name, field=f"{at}.name", longest=200), *check_limits(message.limits, at=at)]
 
 
-def check_account(message: pb.Account, *, at: str = "account") -> list[Violation]:
-    """What is wrong with an account."""
+def check_account(message: pb.Account, *, scopes: Collection[str], at: str = "account") -> list[Violation]:
+    """What is wrong with an account; `scopes`: all there are on the public port."""
     organisation, slash, name = message.name.partition("/")
     found = []
     if not (slash and _CODE.fullmatch(organisation)) or check_local_name(name, at=at):
@@ -69,7 +69,11 @@ def check_account(message: pb.Account, *, at: str = "account") -> list[Violation
         found.append(Violation(f"{at}.admin_role", f"must be one of: {roles}", f"phải là một trong: {roles}"))
     if message.HasField("not_after"):
         found += _check_time(message.not_after, at=f"{at}.not_after")
-    return [*found, *check_policy(message.policy, at=f"{at}.policy"), *check_limits(message.limits, at=at)]
+    return [
+        *found,
+        *check_policy(message.policy, scopes=scopes, at=f"{at}.policy"),
+        *check_limits(message.limits, at=at),
+    ]
 
 
 def check_officer(message: pb.Officer, *, at: str = "officer") -> list[Violation]:
@@ -110,10 +114,10 @@ def check_local_name(name: str, *, at: str) -> list[Violation]:
     return [] if _LOCAL_NAME.fullmatch(name) else [_charset(f"{at}", 'a-z, 0-9, "-", "_" and "."', 60)]
 
 
-def check_policy(message: pb.Policy, *, at: str) -> list[Violation]:
-    """What is wrong with a policy."""
+def check_policy(message: pb.Policy, *, scopes: Collection[str], at: str) -> list[Violation]:
+    """What is wrong with a policy; `scopes`: all there are on the public port."""
     found = [
-        *_check_rules(message.methods, lambda rule: bool(_SCOPE_RULE.fullmatch(rule)), at=f"{at}.methods"),
+        *_check_rules(message.methods, lambda rule: _is_scope_rule(rule, scopes), at=f"{at}.methods"),
         *_check_rules(message.fields, _is_field_rule, at=f"{at}.fields"),
         *_check_rules(message.procedures, lambda rule: bool(_PROCEDURE_RULE.fullmatch(rule)), at=f"{at}.procedures"),
         *_check_rules(message.networks, _is_network, at=f"{at}.networks"),
@@ -157,6 +161,11 @@ def _check_rules(rules: Sequence[str], is_rule: Callable[[str], bool], *, at: st
         for position, rule in enumerate(rules)
         if not is_rule(rule)
     ]
+
+
+def _is_scope_rule(rule: str, scopes: Collection[str]) -> bool:
+    # As with fields: a rule that speaks of nothing is a typing error that must not go unnoticed.
+    return bool(_SCOPE_RULE.fullmatch(rule)) and any(fits(rule, scope) for scope in scopes)
 
 
 def _is_field_rule(rule: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import fields as kinds_of
 
+from gateway.accounts.entries import BindingEntry, KeyEntry
 from gateway.accounts.limit_nodes import limit_nodes, shown
 from gateway.accounts.model import Account, AccountStatus, LimitNode, Limits
 from gateway.accounts.rules import (
@@ -28,7 +29,7 @@ class Verdict:
     """One rule examined."""
 
     subject: str
-    """`account`, `network`, `method`, `procedure`, `officer`, `field:<path>` or `limit:<node>`."""
+    """`key`, `account`, `network`, `method`, `procedure`, `officer`, `field:<path>` or `limit:<node>`."""
     reason: Reason | None
     """Why it refuses; None where it passes."""
     rule: str
@@ -72,6 +73,17 @@ def explain(
     return found + [
         _of_limits(node, is_shadow=policy.shadow) for node in limit_nodes(account, officer_id) if told_of(node.limits)
     ]
+
+
+def of_credentials(keys: Sequence[KeyEntry], bindings: Sequence[BindingEntry], *, now: float) -> Verdict:
+    """Whether anything opens the account: without that, no rule is ever asked."""
+    live_keys = sum(one.is_live(now) for one in keys)
+    live_bindings = sum(
+        one.status is AccountStatus.ACTIVE and (one.not_after is None or now < one.not_after) for one in bindings
+    )
+    closed = Reason.KEY_EXPIRED if keys else Reason.KEY_MISSING
+    rule = f"live keys {live_keys}, live bindings {live_bindings}"
+    return Verdict("key", None if live_keys or live_bindings else closed, rule)
 
 
 def told_of(limits: Limits) -> str:

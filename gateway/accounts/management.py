@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 from dancu.account.v1 import account_service_pb2 as pb
@@ -52,33 +53,34 @@ class Kind:
         return tuple(getattr(message, name) for name in self.key)
 
 
-KINDS = (
-    Kind(
+def _kinds(scopes: Collection[str]) -> Iterator[Kind]:
+    yield Kind(
         *(OrganisationEntry, "organisation", "organisations", ("code",), ()),
         *(check_organisation, organisation_from_wire, organisation_to_wire),
-    ),
-    Kind(
+    )
+    yield Kind(
         *(AccountEntry, "account", "accounts", ("name",), ("organisation",)),
-        *(check_account, account_from_wire, account_to_wire),
-    ),
-    Kind(
+        *(partial(check_account, scopes=scopes), account_from_wire, account_to_wire),
+    )
+    yield Kind(
         *(OfficerEntry, "officer", "officers", ("account", "officer_id"), ("account",)),
         *(check_officer, officer_from_wire, officer_to_wire),
-    ),
-)
+    )
 
 
 class Management:
     """The entries of the tree, one at a time."""
 
-    def __init__(self, *, desk: Desk, keys: KeyMaker, clock: Clock) -> None:
+    def __init__(self, *, desk: Desk, keys: KeyMaker, clock: Clock, scopes: Collection[str]) -> None:
+        """`scopes`: all there are on the public port, of which an account's rules may speak."""
         self._desk = desk
+        self._scopes = scopes
         self._keys = keys
         self._clock = clock
 
     def methods(self) -> Iterator[Method]:
         """Six for each kind."""
-        for kind in KINDS:
+        for kind in _kinds(self._scopes):
             yield from self._methods_of(kind)
 
     def _methods_of(self, kind: Kind) -> Iterator[Method]:

@@ -6,8 +6,9 @@ writing as Decree 70/2024 art. 10 asks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from dancu.account.v1 import account_request_service_pb2 as public_pb
@@ -34,8 +35,11 @@ MAX_UNDECIDED = 100
 class Asking:
     """The side of the organisation, on the public port."""
 
-    def __init__(self, *, desk: Desk, keys: KeyMaker, clock: Clock, new_id: Callable[[], str]) -> None:
-        """`new_id` makes the random part of identifiers."""
+    def __init__(
+        self, *, desk: Desk, keys: KeyMaker, clock: Clock, scopes: Collection[str], new_id: Callable[[], str]
+    ) -> None:
+        """`scopes`: all there are on the public port. `new_id` makes the random part of identifiers."""
+        self._scopes = scopes
         self._desk = desk
         self._keys = keys
         self._clock = clock
@@ -47,7 +51,7 @@ class Asking:
         yield self._desk.changing(
             *(f"{PUBLIC_SERVICE}/RequestAccount", ASK, public_pb.RequestAccountRequest),
             *(public_pb.RequestAccountResponse, self._ask),
-            check=_check_ask,
+            check=partial(_check_ask, scopes=self._scopes),
             roles=nobody,
         )
         # Not a mere reading: it may issue the key, which takes a transaction.
@@ -163,10 +167,10 @@ async def _list_all(reader: AccountReader, message: Any, _asker: Account) -> Res
     return Result(pb.ListRequestsResponse(requests=map(request_to_wire, entries), next_page_token=token), "requests")
 
 
-def _check_ask(message: Any) -> Sequence[Violation]:
+def _check_ask(message: Any, *, scopes: Collection[str]) -> Sequence[Violation]:
     return [
         *check_local_name(message.name, at="name"),
-        *check_policy(message.policy, at="policy"),
+        *check_policy(message.policy, scopes=scopes, at="policy"),
         *check_limits(message.limits, at=""),
         *check_reason(message.justification, field="justification", longest=2000),
     ]

@@ -25,7 +25,7 @@ FORBIDS = "!"
 @lru_cache(maxsize=8192)
 def deciding_rule(rules: frozenset[str], value: str) -> str | None:
     """The rule that decides on a scope or a procedure code; None where none fits."""
-    fitting = [rule for rule in rules if _fits(rule.removeprefix(FORBIDS), value)]
+    fitting = [rule for rule in rules if fits(rule, value)]
     return max(fitting, key=_weight, default=None)
 
 
@@ -87,7 +87,9 @@ def _granted_paths(path: str, below: Descriptor | None, rules: frozenset[str]) -
         yield path
 
 
-def _fits(pattern: str, value: str) -> bool:
+def fits(rule: str, value: str) -> bool:
+    """Whether a rule speaks of a scope or a procedure code, be it to allow or to forbid."""
+    pattern = rule.removeprefix(FORBIDS)
     return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -11,11 +12,11 @@ from dancu.account.v1 import account_pb2
 from dancu.account.v1 import account_service_pb2 as pb
 from gateway.accounts.changes import CHANGERS, READERS, Desk, Result, found
 from gateway.accounts.checks import check_account, check_binding, check_officer, check_organisation
-from gateway.accounts.entries import AccountEntry, BindingEntry, OfficerEntry, OrganisationEntry
-from gateway.accounts.explain import explain
+from gateway.accounts.entries import AccountEntry, BindingEntry, KeyEntry, OfficerEntry, OrganisationEntry
+from gateway.accounts.explain import explain, of_credentials
 from gateway.accounts.guards import forbid_lock_out, require_rank
 from gateway.accounts.management import SERVICE
-from gateway.accounts.model import Account, AccountStatus
+from gateway.accounts.model import EVERYTHING, Account, AccountStatus
 from gateway.accounts.ports import AccountReader, AccountTransaction
 from gateway.accounts.snapshot import account_of
 from gateway.accounts.tree import Change, Tree, changes_between, check_tree
@@ -32,6 +33,7 @@ from gateway.accounts.wire import (
 from gateway.calls.inquiry import Method
 from gateway.errors import InvalidRequestError, PreconditionError, Reason, Violation
 from gateway.ports import Clock
+from gateway.registries.rights import is_field
 
 
 class WholeTree:
@@ -40,7 +42,7 @@ class WholeTree:
     def __init__(
         self, *, desk: Desk, clock: Clock, scopes: Mapping[str, str], default_misses_per_hour: int | None
     ) -> None:
-        """`scopes`: by full method, for those who ask about a method by its name.
+        """`scopes`: of all public methods, by full name.
 
         `default_misses_per_hour`: the budget of an account that says nothing of misses, as calls know it.
         """
@@ -63,7 +65,7 @@ class WholeTree:
         )
         yield self._desk.changing(
             *(f"{SERVICE}/ApplyTree", "account.manage", pb.ApplyTreeRequest, pb.ApplyTreeResponse, self._apply),
-            check=_check_apply,
+            check=self._check_apply,
             roles=CHANGERS,
         )
 
@@ -76,14 +78,18 @@ class WholeTree:
             await reader.page(OfficerEntry, account=entry.name),
             default_misses_per_hour=self._default_misses_per_hour,
         )
-        verdicts = explain(
+        keys = await reader.page(KeyEntry, account=entry.name)
+        bindings = await reader.page(BindingEntry, account=entry.name)
+        now = self._clock.now()
+        verdicts = [of_credentials(keys, bindings, now=now)]
+        verdicts += explain(
             account,
             self._scopes.get(message.method, message.method),
             fields=message.fields,
             procedure=message.procedure,
             officer_id=message.officer_id,
             peer=message.peer,
-            now=self._clock.now(),
+            now=now,
         )
         response = pb.ExplainAccessResponse(allowed=all(one.reason is None for one in verdicts))
         for one in verdicts:
@@ -97,13 +103,35 @@ class WholeTree:
             for name in ("account", "method")
             if not getattr(message, name)
         ]
-        if "/" in message.method and message.method not in self._scopes:
-            wrong.append(Violation("method", "is not known; name its scope", "chưa biết; hãy nêu phạm vi (scope)"))
+        if message.method and message.method not in {*self._scopes, *self._scopes.values()}:
+            wrong.append(
+                Violation(
+                    "method", "is no scope or method of the public port", "không phải phạm vi hay phương thức công khai"
+                )
+            )
+        wrong += [
+            Violation(f"fields[{position}]", "is no field there is", "không phải trường dữ liệu nào")
+            for position, path in enumerate(message.fields)
+            if path != EVERYTHING and not is_field(path)
+        ]
         if message.peer:
             try:
                 ip_address(message.peer)
             except ValueError:
                 wrong.append(Violation("peer", "is not a network address", "không phải địa chỉ mạng"))
+        return wrong
+
+    def _check_apply(self, message: Any) -> Sequence[Violation]:
+        wrong: list[Violation] = []
+        checks: Mapping[str, Callable[..., list[Violation]]] = {
+            "organisations": check_organisation,
+            "accounts": partial(check_account, scopes=frozenset(self._scopes.values())),
+            "officers": check_officer,
+            "bindings": check_binding,
+        }
+        for kind, check in checks.items():
+            for position, one in enumerate(getattr(message.tree, kind)):
+                wrong += check(one, at=f"tree.{kind}[{position}]")
         return wrong
 
     async def _apply(self, change: AccountTransaction, message: Any, asker: Account) -> Result:
@@ -197,16 +225,3 @@ def _guard(changes: Sequence[Change], present: Tree, wanted: Tree, asker: Accoun
             case BindingEntry() as after:
                 before = by_name[one.before.account] if isinstance(one.before, BindingEntry) else None
                 require_rank(asker, by_name[after.account], before)
-
-
-def _check_apply(message: Any) -> Sequence[Violation]:
-    wrong: list[Violation] = []
-    for kind, check in (
-        ("organisations", check_organisation),
-        ("accounts", check_account),
-        ("officers", check_officer),
-        ("bindings", check_binding),
-    ):
-        for position, one in enumerate(getattr(message.tree, kind)):
-            wrong += check(one, at=f"tree.{kind}[{position}]")
-    return wrong

@@ -28,6 +28,7 @@ from gateway.accounts.snapshot import account_of
 from gateway.audit.tokens import Tokens
 from gateway.calls.authenticate import Authenticator
 from gateway.calls.call_log import CallLog
+from gateway.calls.methods import LOOKUP_SCOPES
 from gateway.calls.pipeline import Pipeline
 from gateway.calls.record import Recorder
 from gateway.model import Call, Secret, VersionedSecret
@@ -138,9 +139,9 @@ class FakeAdministration:
             journal=self.journal, tokens=Tokens(VersionedSecret(1, Secret(b"t" * 32))), clock=self.clock
         )
         parts: Any = {"store": self.store, "keys": self.keys, "intents": recorder, "clock": self.clock}
-        self.methods = account_methods(**parts, scopes={}, default_misses_per_hour=1000) | account_request_methods(
-            **parts
-        )
+        requests = account_request_methods(**parts, scopes=frozenset(LOOKUP_SCOPES.values()))
+        scopes = LOOKUP_SCOPES | {name: method.scope for name, method in requests.items()}
+        self.methods = requests | account_methods(**parts, scopes=scopes, default_misses_per_hour=1000)
         self.pipeline = Pipeline(
             methods=self.methods,
             authenticate=Authenticator(

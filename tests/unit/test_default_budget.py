@@ -102,7 +102,9 @@ async def test_explain_tells_the_limits_in_force_the_gateways_own_included() -> 
     """An operator who reads "no limit" where one holds would look for the fault in the wrong place."""
     office = FakeAdministration()
     policy = pb.Policy(methods=["*"], shadow=True, officer_limits=pb.Limits(rate=3))
-    await office.ask("CreateAccount", account=pb.Account(name="01/a", policy=policy, limits=pb.Limits(rate=50)))
+    await office.ask(
+        "CreateAccount", account=pb.Account(name="01/a", policy=policy, limits=pb.Limits(rate=50)), issue_key=True
+    )
     told: Any = await office.ask("ExplainAccess", account="01/a", method="citizen.lookup", officer_id="cb-1")
     limits = {one.subject: one.rule for one in told.verdicts if one.subject.startswith("limit:")}
     note = " (shadow: counted, refuses nothing)"

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from dancu.cli import account, account_bindings, account_file, account_requests, account_update
+from dancu.cli import (
+    account,
+    account_bindings,
+    account_file,
+    account_officers,
+    account_organisations,
+    account_requests,
+    account_update,
+)
 
 group = typer.Typer(no_args_is_help=True, help="Manage organisations, accounts, officers and keys.")
 group.command("create", short_help="Create an account and show its key, once.")(account.create)
@@ -18,6 +26,22 @@ group.command("revoke", short_help="End the keys of an account at once.")(accoun
 group.command("explain", short_help="Say which rule decides about a call.")(account.explain)
 group.command("export", short_help="Print the whole tree as TOML.")(account_file.export)
 group.command("apply", short_help="Bring the tree to what a file states.")(account_file.apply)
+
+organisations = typer.Typer(no_args_is_help=True, help="Ministries, provinces and others that have accounts.")
+organisations.command("list", short_help="List organisations.")(account_organisations.list_organisations)
+organisations.command("create", short_help="Create an organisation.")(account_organisations.create)
+organisations.command("update", short_help="Change name, kind and limits.")(account_organisations.update)
+organisations.command("suspend", short_help="Refuse all calls of its accounts.")(account_organisations.suspend)
+organisations.command("resume", short_help="End the suspension.")(account_organisations.resume)
+group.add_typer(organisations, name="organisation", short_help="Organisations that have accounts.")
+
+officers = typer.Typer(no_args_is_help=True, help="Officers, who ask in the name of an account.")
+officers.command("list", short_help="List officers.")(account_officers.list_officers)
+officers.command("add", short_help="Register an officer with an account.")(account_officers.add)
+officers.command("update", short_help="Change label, last day and limits.")(account_officers.update)
+officers.command("suspend", short_help="Refuse all questions of an officer.")(account_officers.suspend)
+officers.command("resume", short_help="End the suspension.")(account_officers.resume)
+group.add_typer(officers, name="officer", short_help="Officers of an account.")
 
 certificates = typer.Typer(no_args_is_help=True, help="Certificates that open an account on the mutual-TLS port.")
 certificates.command("add", short_help="Bind a certificate, or a name in certificates.")(

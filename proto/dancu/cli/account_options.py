@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dancu.cli.account_access import listed
 
 if TYPE_CHECKING:
     from dancu.account.v1.account_pb2 import Limits
@@ -75,3 +78,23 @@ def limits_of(*, misses_unlimited: bool = False, **limits: int | None) -> Limits
 
     stated = {name: value for name, value in limits.items() if value is not None}
     return Limits(**stated, misses_unlimited=misses_unlimited)
+
+
+def change_limits(limits: Limits, stated: Mapping[str, int | None], cleared: Sequence[str]) -> None:
+    """Take away the limits named, then set those that were stated."""
+    for name in cleared:
+        limits.ClearField(name)  # type: ignore[arg-type]  # checked: one of LIMIT_NAMES
+    if "misses_per_hour" in cleared or stated["misses_per_hour"] is not None:
+        limits.ClearField("misses_unlimited")
+    for name, value in stated.items():
+        if value is not None:
+            setattr(limits, name, value)
+
+
+def cleared_of(clear: list[str] | None, known: Sequence[str]) -> list[str]:
+    """What `--clear` names, as the contract writes it. A name that is not known is a mistake in usage."""
+    names = [name.replace("-", "_") for name in listed(clear)]
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(f"{name} is none of: {', '.join(known)}", param_hint="--clear")
+    return names

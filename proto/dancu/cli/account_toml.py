@@ -37,11 +37,12 @@ _FLAGS = ("officer_required", "identity_check", "shadow")
 _LIMIT_FLAGS = ("misses_unlimited",)
 _SPANS = ("staleness_ceiling", "stale_if_error")
 _STATUSES = {"active": pb.STATUS_ACTIVE, "suspended": pb.STATUS_SUSPENDED}
-_KINDS = {
+ORGANISATION_KINDS = {
     "ministry": pb.ORGANISATION_KIND_MINISTRY,
     "province": pb.ORGANISATION_KIND_PROVINCE,
     "other": pb.ORGANISATION_KIND_OTHER,
 }
+"""Kinds of organisations as files and commands call them."""
 BINDING_KINDS = {
     name.removeprefix("BINDING_KIND_").lower(): number for name, number in pb.BindingKind.items() if number
 }
@@ -66,7 +67,7 @@ def to_toml(tree: pb.AccountTree) -> str:
     lines: list[str] = []
     for organisation in sorted(tree.organisations, key=lambda one: one.code):
         path = ["organisation", organisation.code]
-        kind = _name_of(_KINDS, organisation.kind, "other")
+        kind = _name_of(ORGANISATION_KINDS, organisation.kind, "other")
         _table(lines, path, {"name": organisation.name, "kind": kind, **_common(organisation)})
     for account in sorted(tree.accounts, key=lambda one: one.name):
         _table(lines, _account_path(account.name), _account(account))
@@ -106,7 +107,7 @@ class _Reading:
         names = ("name", "kind", "status", "limits", "account")
         self.only(table, names, at)
         made = tree.organisations.add(code=code, name=self.value(table, "name", str, "", at))
-        made.kind = self.choice(table, "kind", _KINDS, "other", at)
+        made.kind = self.choice(table, "kind", ORGANISATION_KINDS, "other", at)
         self.common(table, made, at)
         for name, account in self.tables(table, "account", at):
             self.account(tree, f"{code}/{name}", account, f"{at}.account.{name}")

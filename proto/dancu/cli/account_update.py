@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -28,13 +27,12 @@ from dancu.cli.account_options import (
     ProceduresOption,
     RateOption,
     ShadowOption,
+    change_limits,
+    cleared_of,
 )
 from dancu.cli.administration import AdminKeyOption, AdminTargetOption, administration
 from dancu.cli.gateway import DataDirOption
 from dancu.cli.output import JsonOption, LangOption, Language, print_card, print_json
-
-if TYPE_CHECKING:
-    from dancu.account.v1.account_pb2 import Limits
 
 _OFFICER = "officer_"
 ClearOption = Annotated[
@@ -79,7 +77,7 @@ def update(
 
     A list (methods, fields, procedures, networks) replaces the one there was; an empty text empties it.
     """
-    cleared = _cleared(clear)
+    cleared = cleared_of(clear, (*LIMIT_NAMES, *(_OFFICER + name for name in LIMIT_NAMES)))
     limits = {
         "rate": rate,
         "burst": burst,
@@ -98,10 +96,10 @@ def update(
     flags = {"officer_required": officer_required, "identity_check": identity_check, "shadow": shadow}
     with administration(target=target, key=key, data_dir=data_dir, language=language, as_json=as_json) as client:
         account = ask(client, "GetAccount", name=full_name(client, name)).account
-        _change_limits(account.limits, limits, [one for one in cleared if not one.startswith(_OFFICER)])
+        change_limits(account.limits, limits, [one for one in cleared if not one.startswith(_OFFICER)])
         account.limits.misses_unlimited |= misses_unlimited
         of_officer = [one.removeprefix(_OFFICER) for one in cleared if one.startswith(_OFFICER)]
-        _change_limits(account.policy.officer_limits, of_officers, of_officer)
+        change_limits(account.policy.officer_limits, of_officers, of_officer)
         for one, values in lists.items():
             if values is not None:
                 getattr(account.policy, one)[:] = listed(values)
@@ -115,22 +113,3 @@ def update(
         print_json({"account": message_to_json(changed)})
     else:
         print_card(rows_of(changed))
-
-
-def _change_limits(limits: Limits, stated: Mapping[str, int | None], cleared: list[str]) -> None:
-    for name in cleared:
-        limits.ClearField(name)  # type: ignore[arg-type]  # checked: one of LIMIT_NAMES
-    if "misses_per_hour" in cleared or stated["misses_per_hour"] is not None:
-        limits.ClearField("misses_unlimited")
-    for name, value in stated.items():
-        if value is not None:
-            setattr(limits, name, value)
-
-
-def _cleared(clear: list[str] | None) -> list[str]:
-    names: list[str] = [name.replace("-", "_") for name in listed(clear)]
-    known: tuple[Any, ...] = (*LIMIT_NAMES, *(_OFFICER + name for name in LIMIT_NAMES))
-    for name in names:
-        if name not in known:
-            raise typer.BadParameter(f"{name} is none of: {', '.join(known)}", param_hint="--clear")
-    return names

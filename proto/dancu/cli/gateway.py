@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dancu.cli.output import Language, complain, print_json
+from dancu.cli.output import Language, complain, print_json, wait_text
 
 if TYPE_CHECKING:
     from dancu.client import Client, Refused
@@ -146,8 +146,8 @@ def tell(refused: Refused, *, client: Client, language: Language, as_json: bool)
         return
     facts = [refused.reason]
     if refused.retry_after is not None:
-        seconds = f"{refused.retry_after.total_seconds():.3g}"
-        facts.append(language.of(f"retry in {seconds} s", f"gọi lại sau {seconds} giây"))
+        wait = wait_text(refused.retry_after, language)
+        facts.append(language.of(f"retry in {wait}", f"gọi lại sau {wait}"))
     if refused.request_id:
         facts.append(language.of(f"request {refused.request_id}", f"mã yêu cầu {refused.request_id}"))
     details = [f"{one.field}: {language.of(one.description, one.description_vi)}" for one in refused.violations]

@@ -6,9 +6,11 @@ Owns no texts. What comes from elsewhere is shown without its control characters
 from __future__ import annotations
 
 import json
+import math
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -30,6 +32,19 @@ class Language(StrEnum):
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 LangOption = Annotated[Language, typer.Option("--lang", help="Language of labels and messages.")]
+
+
+def wait_text(wait: timedelta, language: Language) -> str:
+    """How long to wait, as a person reads it, rounded up: who comes back a little early is refused again."""
+    seconds = wait.total_seconds()
+    if seconds < 10:
+        return f"{math.ceil(round(seconds * 10, 6)) / 10:g} {language.of('s', 'giây')}"
+    if seconds < 120:
+        return f"{math.ceil(seconds)} {language.of('s', 'giây')}"
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    told = [f"{hours} {language.of('h', 'giờ')}"] if hours else []
+    told += [f"{minutes} {language.of('min', 'phút')}"] if minutes else []
+    return " ".join(told)
 
 
 def clean(text: str) -> str:

@@ -91,7 +91,7 @@ class Refused(Exception):  # noqa: N818  the public name of a refusal; it is no 
         told = [f"{self.reason}: {self.message}"]
         told += [f"{violation.field}: {violation.description}" for violation in self.violations]
         if self.retry_after is not None:
-            told.append(f"retry after {self.retry_after.total_seconds():g} s")
+            told.append(f"retry after {round(self.retry_after.total_seconds(), 3):.12g} s")
         if self.request_id:
             told.append(f"request {self.request_id}")
         return "; ".join(told)
