@@ -92,7 +92,7 @@ def write(name: str, text: str) -> str:
         (f"personal_number\n{NUMBERS[0]}\n{NUMBERS[1]}\n", [NUMBERS[0], NUMBERS[1]]),
         (f"{NUMBERS[0]}\n\n{NUMBERS[1]}", [NUMBERS[0], NUMBERS[1]]),
         (f"\ufeffName;Personal_Number\nAn;{NUMBERS[0]}\n", [NUMBERS[0]]),
-        (f'name\tlegacy_number\n"An\nBình"\t512345678\nC\t{NUMBERS[1]}\n', ["512345678", NUMBERS[1]]),
+        (f'name\tlegacy_number\n"An\tBình"\t512345678\nC\t{NUMBERS[1]}\n', ["512345678", NUMBERS[1]]),
         ("number\n0970 9000 0000\n", ["097090000000"]),
         ('{"personal_number": "097090000000", "legacy_number": "512345678"}\n', ["097090000000"]),
         ('{"legacy_number": "512345678"}\n\n{"number": "097090000000"}\n', ["512345678", "097090000000"]),
@@ -138,6 +138,29 @@ def test_a_refused_row_is_told_with_its_reason_and_ends_nothing(
     summary = json.loads(capsys.readouterr().out)
     assert summary["outcomes"] == {"CITIZEN_NOT_FOUND": 1, "FOUND": 1, "UNREADABLE_ROW": 2}
     assert gateway.lists == [[NUMBERS[0], NOBODY]]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ['"An', f'"An,{NUMBERS[3]}', '"An"x,1', f"An,{'7' * 131_073}", "7" * 1_000_000, f"An,{'7' * 2_500_000}"],
+    ids=["open quote", "open quote before a cell", "text after a quote", "huge cell", "a million", "millions"],
+)
+def test_a_broken_line_costs_no_other_row(broken: str, gateway: Registry, bulk: Callable[..., int]) -> None:
+    """One open quote must not take the rest of the file with it, nor shift the numbers of its lines."""
+    text = "\n".join(["name,number", f"An,{NUMBERS[0]}", broken, "", f"Binh,{NUMBERS[1]}", f'"Chi",{NUMBERS[2]}'])
+    assert bulk(write("b.csv", text)) == 0
+    assert gateway.lists == [NUMBERS[:3]]
+    told = [(one["line"], one.get("error", {}).get("reason")) for one in results("b.csv")]
+    assert told == [(2, None), (3, "UNREADABLE_ROW"), (5, None), (6, None)]
+
+
+@pytest.mark.parametrize("length", [999_999, 1_000_000, 2_000_000])
+def test_a_huge_json_line_is_one_broken_row(length: int, gateway: Registry, bulk: Callable[..., int]) -> None:
+    """Cut into pieces it would count as several lines."""
+    good = json.dumps({"number": NUMBERS[0]})
+    assert bulk(write("b.jsonl", f"{good}\n{'7' * length}\n{good}\n")) == 0
+    told = [(one["line"], one.get("error", {}).get("reason")) for one in results("b.jsonl")]
+    assert told == [(1, None), (2, "UNREADABLE_ROW"), (3, None)]
 
 
 def test_columns_become_claims_only_where_told(gateway: Registry, bulk: Callable[..., int]) -> None:
