@@ -5,8 +5,9 @@ Streams: neither the input nor the results are held in memory. Like every lookup
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -25,17 +26,24 @@ from dancu.cli.asking import (
     purpose_of,
     span_of,
 )
+from dancu.cli.bulk_results import FOUND, ResultsFile, RunConflictError
 from dancu.cli.gateway import DataDirOption, KeyOption, TargetOption, error_to_json, gateway
 from dancu.cli.output import JsonOption, LangOption, Language, complain, print_card, print_json
 from dancu.cli.progress import progress
 
 if TYPE_CHECKING:
     from dancu.cli.bulk_input import InputRow
-    from dancu.cli.bulk_results import ResultsFile
-    from dancu.client import BulkArguments, BulkItem, Client
+    from dancu.cli.progress import Tick
+    from dancu.client import BulkArguments, BulkItem, Client, Refused
 
-_FOUND = "FOUND"
 _UNREADABLE = "UNREADABLE_ROW"
+_TRIES = 4
+"""How often a row is asked in one run while its refusal is one that passes."""
+_FIRST_PAUSE_SECONDS = 0.5
+"""Where such a refusal names no time; it doubles."""
+_LONGEST_PAUSE_SECONDS = 30.0
+_SILENT_LISTS = 3
+"""So many lists in a row without one answer end the run: what is gone is not asked for the rest of a long file."""
 
 
 def bulk(
@@ -80,7 +88,6 @@ def bulk(
     stand are not asked again.
     """
     from dancu.cli.bulk_input import CLAIM_COLUMNS, UnusableFileError, lines_in, rows_of
-    from dancu.cli.bulk_results import ResultsFile, RunConflictError
 
     claims = claim or []
     if not set(claims) <= set(CLAIM_COLUMNS):
@@ -108,7 +115,15 @@ def bulk(
         try:
             with closing(ResultsFile.open(file, asked=question, restart=restart)) as results:
                 run = _Run(client, results, asked, language)
-                counts = run.over(rows_of(file, claims=claims), batch=batch, total=lines_in(file))
+                run.over(rows_of(file, claims=claims), batch=batch, total=lines_in(file))
+        except KeyboardInterrupt:
+            complain(
+                language.of(
+                    "interrupted; the same command goes on where it stopped.",
+                    "đã dừng; chạy lại đúng lệnh này để tiếp tục từ chỗ dừng.",
+                )
+            )
+            raise typer.Exit(130) from None
         except RunConflictError as conflict:
             complain(str(conflict))
             raise typer.Exit(1) from None
@@ -118,7 +133,10 @@ def bulk(
         except OSError as error:
             complain(f"{error.filename or file}: {error.strerror}")
             raise typer.Exit(1) from None
-    _show(counts, results.path, language=language, as_json=as_json)
+    _show(run, results, language=language, as_json=as_json)
+    if run.unanswered:
+        _complain_of_unanswered(run, language)
+        raise typer.Exit(1)
 
 
 class _Run:
@@ -129,34 +147,64 @@ class _Run:
         self._results = results
         self._asked = asked
         self._language = language
+        self.counts: Counter[str] = Counter()
+        """How many rows ended how, in this run."""
+        self.unanswered: Counter[str] = Counter()
+        """How many rows got no answer, and why the last time."""
+        self.ended_early = False
+        """Whether rows were left unasked, since nothing was answered any more."""
 
-    def over(self, rows: Iterator[InputRow], *, batch: int, total: int) -> Counter[str]:
-        """Ask for every row that has no result yet; returns how many ended how, in this run."""
-        counts: Counter[str] = Counter()
-        already = self._results.done
-        for _ in zip(range(already), rows, strict=False):
-            pass  # their results stand
+    def over(self, rows: Iterator[InputRow], *, batch: int, total: int) -> None:
+        """Ask for every row that has no result yet."""
+        silent = 0
+        open_rows = (row for row in rows if not self._results.has(row.line))
         with progress(self._language.of("citizens", "công dân"), total=total) as tick:
-            tick(already)
-            while some := list(islice(rows, batch)):
-                told = self._ask(some)
-                self._results.append(told)
-                counts.update(one["error"]["reason"] if "error" in one else _FOUND for one in told)
-                tick(self._results.done)
-        self._results.finish()
-        return counts
+            tick(self._results.done)
+            while some := list(islice(open_rows, batch)):
+                silent = 0 if self._ask(some, tick) else silent + 1
+                if silent == _SILENT_LISTS:
+                    self.ended_early = next(open_rows, None) is not None
+                    break
+        if not self.unanswered:
+            self._results.finish()
 
-    def _ask(self, rows: Sequence[InputRow]) -> list[dict[str, Any]]:
+    def _ask(self, rows: Sequence[InputRow], tick: Tick) -> bool:
+        """Ask for rows and write what is told; False where none that was asked got an answer.
+
+        What is refused for the moment only is asked again. The others' results stand before that: a run that ends
+        while it waits must not have them asked, and charged, twice.
+        """
+        results: dict[int, dict[str, Any]] = {
+            row.line: {"error": {"reason": _UNREADABLE, "message": row.mistake}} for row in rows if row.mistake
+        }
+        asked = left = [row for row in rows if not row.mistake]
+        for tried in range(1, _TRIES + 1):
+            passing: dict[int, Refused] = {}
+            for row, item in zip(left, self._answers(left), strict=True):
+                if item.refused is not None and _passes(item.refused):
+                    passing[row.line] = item.refused
+                else:
+                    results[row.line] = self._told(item)
+            self._write(results)
+            tick(self._results.done)
+            if not passing:
+                return True
+            results = {}
+            left = [row for row in left if row.line in passing]
+            if tried < _TRIES:
+                time.sleep(_pause(passing.values(), tried))
+        self.unanswered.update(refused.reason for refused in passing.values())
+        return len(left) < len(asked)
+
+    def _write(self, results: Mapping[int, dict[str, Any]]) -> None:
+        self._results.append({"line": line, **told} for line, told in sorted(results.items()))
+        self.counts.update(one["error"]["reason"] if "error" in one else FOUND for one in results.values())
+
+    def _answers(self, rows: Sequence[InputRow]) -> Sequence[BulkItem]:
         from dancu.client import bulk_item
 
-        items = [bulk_item(row.number, row.claims) for row in rows if not row.mistake]
-        answers = iter(self._client.bulk_lookup_citizens(items, **self._asked).items if items else ())
-        return [
-            {"line": row.line, "error": {"reason": _UNREADABLE, "message": row.mistake}}
-            if row.mistake
-            else {"line": row.line, **self._told(next(answers))}
-            for row in rows
-        ]
+        items = [bulk_item(row.number, row.claims) for row in rows]
+        return self._client.bulk_lookup_citizens(items, **self._asked).items if items else ()
 
     def _told(self, item: BulkItem) -> dict[str, Any]:
         from dancu.client import message_to_json
@@ -173,13 +221,67 @@ class _Run:
         }
 
 
-def _show(counts: Counter[str], path: Path, *, language: Language, as_json: bool) -> None:
+def _passes(refused: Refused) -> bool:
+    """Whether the same question may be answered a little later."""
+    from dancu.client import DeadlineExceeded, Unavailable
+
+    return isinstance(refused, Unavailable | DeadlineExceeded) or refused.retry_after is not None
+
+
+def _pause(refusals: Iterable[Refused], tried: int) -> float:
+    """Seconds until the next attempt: as long as the most patient of the refusals asks, within bounds."""
+    asked = [one.retry_after.total_seconds() for one in refusals if one.retry_after is not None]
+    return min(max(asked, default=_FIRST_PAUSE_SECONDS * 2.0 ** (tried - 1)), _LONGEST_PAUSE_SECONDS)
+
+
+def _show(run: _Run, results: ResultsFile, *, language: Language, as_json: bool) -> None:
+    """The outcomes of the whole file, those of earlier runs included."""
+    counts = results.before + run.counts
+    before = results.before
     if as_json:
-        print_json({"results": str(path), "rows": counts.total(), "outcomes": dict(sorted(counts.items()))})
+        summary = {
+            "results": str(results.path),
+            "rows": counts.total(),
+            "rows_before": before.total(),
+            "outcomes": dict(sorted(counts.items())),
+            "unanswered": dict(sorted(run.unanswered.items())),
+        }
+        print_json(summary)
         return
     words = {
-        _FOUND: ("found", "tìm thấy"),
+        FOUND: ("found", "tìm thấy"),
         _UNREADABLE: ("rows that cannot be read", "dòng không đọc được"),
     }
-    rows = [(language.of(*words.get(name, (name, name))), f"{count:,}") for name, count in sorted(counts.items())]
-    print_card([*rows, (language.of("Results", "Kết quả"), str(path))])
+    rows = [
+        (language.of(*words.get(name, (name, name))), _of_which(count, before[name], language))
+        for name, count in sorted(counts.items())
+    ] or [(language.of("0 rows", "0 dòng"), "")]
+    if counts or not run.unanswered:
+        rows.append((language.of("Results", "Kết quả"), str(results.path)))
+    print_card(rows)
+
+
+def _of_which(count: int, before: int, language: Language) -> str:
+    return f"{count:,}" + (
+        language.of(f", of which {before:,} before", f", trong đó {before:,} từ trước") if before else ""
+    )
+
+
+def _complain_of_unanswered(run: _Run, language: Language) -> None:
+    count, reasons = run.unanswered.total(), ", ".join(sorted(run.unanswered))
+    if run.ended_early:
+        complain(
+            language.of(
+                f"{count:,} rows got no answer ({reasons}), and the rows after them were not asked; the same command "
+                "asks those that are left.",
+                f"{count:,} dòng chưa có trả lời ({reasons}), các dòng sau chưa được hỏi; chạy lại đúng lệnh này để "
+                "hỏi những dòng còn lại.",
+            )
+        )
+        return
+    complain(
+        language.of(
+            f"{count:,} rows got no answer ({reasons}); the same command asks just those again.",
+            f"{count:,} dòng chưa có trả lời ({reasons}); chạy lại đúng lệnh này để hỏi riêng những dòng đó.",
+        )
+    )

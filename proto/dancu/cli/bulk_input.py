@@ -19,6 +19,7 @@ NUMBER_COLUMNS: Final = ("personal_number", "legacy_number", "number")
 CLAIM_COLUMNS: Final = ("full_name", "birth_date", "legacy_number", "residence_province_code", "household_head_name")
 """Columns that can be sent as claims."""
 _LARGEST_LINE: Final = 1_000_000
+_TOO_LONG: Final = "the line is too long"
 
 
 class UnusableFileError(Exception):
@@ -30,7 +31,7 @@ class InputRow:
     """One citizen of the file."""
 
     line: int
-    """Line of the file, from 1, on which the row ends."""
+    """Line of the file, from 1. One row is one line."""
     number: str
     claims: Claims | None
     mistake: str = ""
@@ -45,8 +46,6 @@ def rows_of(path: Path, *, claims: Sequence[str]) -> Iterator[InputRow]:
                 yield _row(line, values, claims)
         except UnicodeDecodeError:
             raise UnusableFileError("is not UTF-8") from None
-        except csv.Error as error:
-            raise UnusableFileError(f"is not CSV: {error}") from None
 
 
 def lines_in(path: Path) -> int:
@@ -61,27 +60,43 @@ def _is_json(file: TextIO) -> bool:
     return start.startswith("{")
 
 
-def _json_lines(file: TextIO) -> Iterator[tuple[int, Mapping[str, str] | None]]:
-    for line, text in enumerate(iter(lambda: file.readline(_LARGEST_LINE), ""), 1):
-        if not text.strip():
+def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
+    """Each line with its number, blank ones left out; one beyond all measure comes as its beginning, of that length."""
+    for line, start in enumerate(iter(lambda: file.readline(_LARGEST_LINE), ""), 1):
+        rest = start
+        while len(rest) == _LARGEST_LINE and not rest.endswith("\n"):
+            rest = file.readline(_LARGEST_LINE)
+        if start.strip() or len(start) == _LARGEST_LINE:
+            yield line, start
+
+
+def _json_lines(file: TextIO) -> Iterator[tuple[int, Mapping[str, str] | str]]:
+    for line, text in _lines(file):
+        if len(text) == _LARGEST_LINE:
+            yield line, _TOO_LONG
             continue
         try:
             told = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             told = None
-        yield line, {name: str(value) for name, value in told.items()} if isinstance(told, dict) else None
+        if isinstance(told, dict):
+            yield line, {name: str(value) for name, value in told.items()}
+        else:
+            yield line, "the line is not a JSON object"
 
 
-def _csv(file: TextIO) -> Iterator[tuple[int, Mapping[str, str] | None]]:
+def _csv(file: TextIO) -> Iterator[tuple[int, Mapping[str, str] | str]]:
     start = file.read(4096)
     file.seek(0)
     delimiter = max(",;\t", key=start.partition("\n")[0].count)
-    reader = csv.reader(file, delimiter=delimiter)
     columns: list[str] | None = None
-    for cells in reader:
-        if not any(cell.strip() for cell in cells):
+    for line, text in _lines(file):
+        cells = _cells(text, delimiter)
+        if isinstance(cells, list) and not any(cell.strip() for cell in cells):
             continue
         if columns is None:
+            if isinstance(cells, str):
+                raise UnusableFileError(f"cannot be read from its first line on: {cells}")
             named = [cell.strip().lower() for cell in cells]
             if any(name in NUMBER_COLUMNS for name in named):
                 columns = named
@@ -89,12 +104,23 @@ def _csv(file: TextIO) -> Iterator[tuple[int, Mapping[str, str] | None]]:
             if not named[0].isdigit():
                 raise UnusableFileError(f"names none of the columns {', '.join(NUMBER_COLUMNS)} in its first line")
             columns = ["number"]  # no heading: the first column is the number
-        yield reader.line_num, dict(zip(columns, cells, strict=False))
+        yield line, cells if isinstance(cells, str) else dict(zip(columns, cells, strict=False))
 
 
-def _row(line: int, values: Mapping[str, str] | None, claimed: Sequence[str]) -> InputRow:
-    if values is None:
-        return InputRow(line, "", None, "the line is not a JSON object")
+def _cells(text: str, delimiter: str) -> list[str] | str:
+    """The cells of one line, or what is wrong with it."""
+    if len(text) == _LARGEST_LINE:
+        return _TOO_LONG
+    # Each line by itself: a quote that is never closed would take all lines after it into one cell.
+    try:
+        return next(csv.reader([text], delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        return f"the line is not CSV: {error}"
+
+
+def _row(line: int, values: Mapping[str, str] | str, claimed: Sequence[str]) -> InputRow:
+    if isinstance(values, str):
+        return InputRow(line, "", None, values)
     told = {name: value.strip() for name, value in values.items()}
     number = next(("".join(told[name].split()) for name in NUMBER_COLUMNS if told.get(name)), "")
     claims = Claims()
