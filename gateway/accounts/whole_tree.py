@@ -49,6 +49,12 @@ class WholeTree:
         self._desk = desk
         self._clock = clock
         self._scopes = scopes
+        # A method may be asked about by its scope, its own name or its full one; names of public methods are unique.
+        self._scope_of = (
+            {scope: scope for scope in scopes.values()}
+            | {name.rpartition("/")[2]: scope for name, scope in scopes.items()}
+            | dict(scopes)
+        )
         self._default_misses_per_hour = default_misses_per_hour
 
     def methods(self) -> Iterator[Method]:
@@ -84,7 +90,7 @@ class WholeTree:
         verdicts = [of_credentials(keys, bindings, now=now)]
         verdicts += explain(
             account,
-            self._scopes.get(message.method, message.method),
+            self._scope_of[message.method],
             fields=message.fields,
             procedure=message.procedure,
             officer_id=message.officer_id,
@@ -103,7 +109,7 @@ class WholeTree:
             for name in ("account", "method")
             if not getattr(message, name)
         ]
-        if message.method and message.method not in {*self._scopes, *self._scopes.values()}:
+        if message.method and message.method not in self._scope_of:
             wrong.append(
                 Violation(
                     "method", "is no scope or method of the public port", "không phải phạm vi hay phương thức công khai"

@@ -261,7 +261,9 @@ def revoke(
 
 def explain(
     name: NameArgument,
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="Scope, such as citizen.lookup.")],
+    method: Annotated[
+        str, typer.Argument(metavar="METHOD", help="Scope such as citizen.lookup, or method such as LookupCitizen.")
+    ],
     *,
     field: Annotated[list[str] | None, typer.Option("--field", metavar="PATH", help="A field asked for.")] = None,
     procedure: Annotated[str, typer.Option("--procedure", metavar="CODE", help="The procedure named.")] = "",
