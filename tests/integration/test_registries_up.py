@@ -164,6 +164,8 @@ def test_the_command_line_shows_a_record_as_a_person_reads_it(
     told = capsys.readouterr().out
     for text in ("Giấy phép lái xe 1", "Hạng", "Số điểm còn lại", found.record.licences[0].licence_number, "Biên nhận"):
         assert text in told
+    assert main(["registry", "driving-licences", number, "--max-staleness", "0", "--lang", "vi", *where]) == 0
+    assert "CSDL giấy phép lái xe" in capsys.readouterr().out
     assert main(["registry", "driving-licences", number, "--field", "licences.points", "--json", *where]) == 0
     told_json = json.loads(capsys.readouterr().out)
     points = [{"points": one.points} for one in found.record.licences]

@@ -86,13 +86,26 @@ def shown_fields(citizen: Citizen, language: Language) -> dict[str, str]:
     return {field.name: _text(field, value, language) for field, value in citizen.ListFields()}
 
 
-def evidence_rows(provenance: Provenance, *, request_id: str, receipt: str, language: Language) -> Rows:
-    """Where the answer came from, how old it is, and what proves that it was asked."""
+def evidence_rows(
+    provenance: Provenance,
+    *,
+    request_id: str,
+    receipt: str,
+    language: Language,
+    upstream: tuple[str, str] | None = None,
+) -> Rows:
+    """Where the answer came from, how old it is, and what proves that it was asked.
+
+    `upstream`: the registry that was asked, in both languages; None for the national database.
+    """
     # What only these commands use of protobuf is imported with the answer at hand, not before.
     from dancu.client.message_json import enum_text
 
     source = enum_text(provenance.DESCRIPTOR.enum_types_by_name["Source"], provenance.source)
-    yield language.of("Source", "Nguồn"), language.of(*_SOURCES.get(source, (source, source)))
+    told = _SOURCES.get(source, (source, source))
+    if upstream is not None and source != "cache":
+        told = upstream if source == "national_db" else ("old copy; the registry is unavailable", "bản sao cũ")
+    yield language.of("Source", "Nguồn"), language.of(*told)
     if provenance.HasField("data_as_of"):
         yield language.of("Data as of", "Thời điểm dữ liệu"), moment_text(provenance.data_as_of)
     if provenance.HasField("fetched_at"):

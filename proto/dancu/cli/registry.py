@@ -38,6 +38,16 @@ class RegistryName(StrEnum):
     DIGITAL_IDENTITY = "digital-identity"
 
 
+UPSTREAMS = {
+    RegistryName.SOCIAL_INSURANCE: ("social insurance database", "CSDL bảo hiểm xã hội"),
+    RegistryName.CIVIL_STATUS: ("civil status database", "CSDL hộ tịch"),
+    RegistryName.DRIVING_LICENCES: ("driving licence database", "CSDL giấy phép lái xe"),
+    RegistryName.ENTERPRISES: ("enterprise registration database", "CSDL đăng ký doanh nghiệp"),
+    RegistryName.DIGITAL_IDENTITY: ("digital identity database", "CSDL định danh điện tử"),
+}
+"""Who answers, as a person reads it."""
+
+
 def registry(
     name: Annotated[RegistryName, typer.Argument(metavar="REGISTRY", help=f"One of: {', '.join(RegistryName)}.")],
     number: Annotated[
@@ -112,5 +122,11 @@ def _show(name: str, found: RegistryResult[Any], *, language: Language, as_json:
             }
         )
         return
-    evidence = evidence_rows(found.provenance, request_id=found.request_id, receipt=found.receipt, language=language)
+    evidence = evidence_rows(
+        found.provenance,
+        request_id=found.request_id,
+        receipt=found.receipt,
+        language=language,
+        upstream=UPSTREAMS[RegistryName(name.replace("_", "-"))],
+    )
     print_card([*record_rows(found.record, language), ("", ""), *evidence])
